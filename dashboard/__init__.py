@@ -1,0 +1,1 @@
+"""Streamlit dashboard. It asks the pipeline and computes nothing itself."""

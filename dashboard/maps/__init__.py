@@ -1,0 +1,1 @@
+"""Layers, basemap and playback of the map."""

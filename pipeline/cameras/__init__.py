@@ -1,0 +1,1 @@
+"""Cameras: the registry, imports, calibration and coverage."""

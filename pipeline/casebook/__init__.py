@@ -1,0 +1,1 @@
+"""Casebook: cases, orders, approvals, galleries, audit. The only door to trace."""

@@ -1,0 +1,1 @@
+"""The verbs of the command `dongseon`, one module per noun."""

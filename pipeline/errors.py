@@ -1,0 +1,35 @@
+"""Errors whose text is written for the person at the terminal or browser."""
+
+from __future__ import annotations
+
+
+class DongseonError(Exception):
+    """Bad input or a refused act, told in one sentence.
+
+    The text says what was wrong, where (file, row, field) and what to do. The
+    command line prints it without a traceback and exits with code 2.
+    """
+
+
+class NotAuthorisedError(DongseonError):
+    """No valid order covers what was asked."""
+
+
+class CameraError(DongseonError):
+    """The camera registry, or a row of it, cannot be used."""
+
+
+class FootageError(DongseonError):
+    """A clip cannot be analysed, or not under the given camera and clock."""
+
+
+class ModelError(DongseonError):
+    """Model weights are missing or are not the ones registered."""
+
+
+class PhotoError(DongseonError):
+    """An enrolment photo is unfit (no face, several, turned away, blurred)."""
+
+
+class StoreError(DongseonError):
+    """The observation store cannot be read or written."""

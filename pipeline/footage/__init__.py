@@ -1,0 +1,1 @@
+"""Footage: sources, decoding, ingest of one camera, stills on demand."""

@@ -1,0 +1,99 @@
+"""Settings of one installation, from dongseon.toml and DONGSEON_* variables."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where things lie and how the pipeline works; every field has a default.
+
+    Relative paths are taken from the checkout, not from the working directory.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DONGSEON_", toml_file=CHECKOUT / "dongseon.toml", extra="ignore"
+    )
+
+    data_dir: Path = Field(CHECKOUT / "data", description="home of everything stored")
+    registry: Path = Field(
+        CHECKOUT / "camera_registry.geojson", description="camera registry"
+    )
+    models_dir: Path | None = Field(
+        None, description="model weights; default: DATA_DIR/models"
+    )
+    key_file: Path = Field(
+        Path.home() / ".config" / "dongseon" / "casebook.key",
+        description="key of the casebook, outside the data folder",
+    )
+    casebook_url: str | None = Field(
+        None, description="SQLAlchemy URL; default: SQLite in DATA_DIR"
+    )
+    time_zone: str = Field("Asia/Seoul", description="zone in which times are shown")
+    sample_fps: float = Field(
+        2.0, gt=0, description="analysed frames per second while anything moves"
+    )
+    part_seconds: float = Field(
+        300.0, gt=1, description="footage per atomic unit of storage, seconds"
+    )
+    threads: int = Field(2, ge=1, description="threads of the inference engine")
+    retention_days: int = Field(14, ge=1, description="days observations are kept")
+    user: str = Field("local", description="who acts, on a single machine")
+
+    @property
+    def observations_dir(self) -> Path:
+        """Folder of the observation segments."""
+        return self.data_dir / "observations"
+
+    @property
+    def database(self) -> Path:
+        """DuckDB file that holds views and documentation only."""
+        return self.data_dir / "dongseon.duckdb"
+
+    @property
+    def results_dir(self) -> Path:
+        """Folder of trace results, one sub-folder per case."""
+        return self.data_dir / "results"
+
+    @property
+    def weights_dir(self) -> Path:
+        """Folder of model weights."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def casebook_database_url(self) -> str:
+        """SQLAlchemy URL of the casebook."""
+        return self.casebook_url or f"sqlite:///{self.data_dir / 'casebook.sqlite'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before dongseon.toml."""
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process (read once)."""
+    return Settings()  # type: ignore[call-arg]

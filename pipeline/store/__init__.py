@@ -1,0 +1,1 @@
+"""Observation store: immutable Parquet segments under views in DuckDB."""

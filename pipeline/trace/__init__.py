@@ -1,0 +1,1 @@
+"""Trace: search, path, contacts, exposure, under an Authorisation only."""

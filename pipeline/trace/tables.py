@@ -1,0 +1,121 @@
+"""Columns of a trace's results, one Parquet file per table and run.
+
+They lie under `data/results/case=<pseudonym>/run=<id>/<table>.parquet`; a run's
+folder is renamed into place whole, so that a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from pipeline.store.schema import UTC
+
+RUN = pa.schema(
+    [
+        ("case", pa.string()),
+        ("run", pa.string()),
+        ("order_id", pa.int64()),
+        ("made_at", UTC),
+        ("window_start", UTC),
+        ("window_end", UTC),
+        ("seed", pa.string()),  # "tracklet 123" or "3 photos"
+        ("tracklets_searched", pa.int64()),
+        ("cameras_searched", pa.int32()),
+        ("options", pa.string()),  # JSON
+        ("seconds", pa.float64()),
+    ]
+)
+SIGHTING = pa.schema(
+    [
+        ("sighting", pa.int32()),  # 0, 1, 2 ... in time order
+        ("tracklet_id", pa.int64()),
+        ("camera_id", pa.string()),
+        ("camera_no", pa.uint16()),
+        ("start_at", UTC),
+        ("end_at", UTC),
+        ("lon", pa.float64()),  # WGS84, middle of the pass
+        ("lat", pa.float64()),
+        ("ground_error_m", pa.float64()),
+        ("evidence", pa.string()),  # seed, face, appearance, face+appearance
+        ("similarity", pa.float64()),  # cosine of the deciding embedding
+        ("llr", pa.float64()),  # log-likelihood ratio, natural logarithm
+        ("posterior", pa.float64()),  # that this is the patient
+        ("on_path", pa.bool_()),  # part of the most probable path
+        ("review", pa.string()),  # proposed, confirmed, rejected, unsure
+        ("mask_state", pa.string()),
+        ("mask_probability", pa.float64()),
+        ("footage_id", pa.string()),
+        ("source", pa.string()),  # clip, for a still on demand
+        ("best_at", UTC),
+    ]
+)
+LEG = pa.schema(
+    [
+        ("leg", pa.int32()),
+        ("from_sighting", pa.int32()),
+        ("to_sighting", pa.int32()),  # equals from_sighting for the pass itself
+        ("kind", pa.string()),  # seen (a pass before a camera) or inferred
+        ("start_at", UTC),
+        ("end_at", UTC),
+        ("metres", pa.float64()),  # straight line x detour factor when inferred
+        ("speed_m_s", pa.float64()),
+        ("mode", pa.string()),  # still, walk, cycle, vehicle
+        ("probability", pa.float64()),
+        ("lon", pa.list_(pa.float64())),  # WGS84 vertices in time order
+        ("lat", pa.list_(pa.float64())),
+        ("second", pa.list_(pa.float64())),  # Unix time of each vertex
+    ]
+)
+CONTACT = pa.schema(
+    [
+        ("contact", pa.string()),  # pseudonym within this case, e.g. K-003
+        ("tracklet_ids", pa.list_(pa.int64())),
+        ("episodes", pa.int32()),
+        ("seconds", pa.float64()),  # within the rule's distance, all episodes
+        ("least_metres", pa.float64()),
+        ("class", pa.string()),  # guideline class: close, casual
+        ("first_at", UTC),
+        ("last_at", UTC),
+        ("patient_mask", pa.string()),
+        ("contact_mask", pa.string()),
+        ("dose_low", pa.float64()),  # relative dose index, 5 % quantile
+        ("dose_median", pa.float64()),
+        ("dose_high", pa.float64()),  # 95 % quantile
+        ("reason", pa.string()),  # "11 min in 3 episodes, 1.4 m, both unmasked"
+    ]
+)
+EPISODE = pa.schema(
+    [
+        ("contact", pa.string()),
+        ("sighting", pa.int32()),
+        ("tracklet_id", pa.int64()),
+        ("camera_id", pa.string()),
+        ("start_at", UTC),
+        ("end_at", UTC),
+        ("seconds", pa.float64()),
+        ("least_metres", pa.float64()),
+        ("patient_mask", pa.string()),
+        ("contact_mask", pa.string()),
+        ("lon", pa.float64()),
+        ("lat", pa.float64()),
+    ]
+)
+EXPOSURE = pa.schema(
+    [
+        ("cell", pa.string()),  # H3 index
+        ("resolution", pa.int8()),
+        ("hour", UTC),
+        ("person_seconds", pa.float64()),  # others within the rule's distance
+        ("dose_median", pa.float64()),
+        ("contacts", pa.int32()),
+    ]
+)
+
+TABLES = {
+    "run": RUN,
+    "sighting": SIGHTING,
+    "leg": LEG,
+    "contact": CONTACT,
+    "episode": EPISODE,
+    "exposure": EXPOSURE,
+}

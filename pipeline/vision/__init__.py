@@ -1,0 +1,1 @@
+"""Vision: models, faces, persons, tracking, appearance, masks, mosaic."""
