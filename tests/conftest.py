@@ -1,0 +1,43 @@
+"""Shared fixtures: media, model weights and a throw-away installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import CHECKOUT, Settings, get_settings
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Folder of the shared test media; skips where it is absent."""
+    folder = Path(
+        os.environ.get("DONGSEON_MEDIA", CHECKOUT.parent / "shared" / "media")
+    )
+    if not folder.is_dir():
+        pytest.skip(f"test media are not here ({folder}); set DONGSEON_MEDIA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    """Folder of fetched model weights; skips where they were not fetched."""
+    folder = Path(os.environ.get("DONGSEON_MODELS_DIR", CHECKOUT / "data" / "models"))
+    if not (folder / "centerface.onnx").is_file():
+        pytest.skip("model weights are not here; run `dongseon models fetch`")
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings of an empty installation in a temporary folder."""
+    models = os.environ.get("DONGSEON_MODELS_DIR", str(CHECKOUT / "data" / "models"))
+    monkeypatch.setenv("DONGSEON_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DONGSEON_KEY_FILE", str(tmp_path / "keys" / "casebook.key"))
+    monkeypatch.setenv("DONGSEON_MODELS_DIR", models)
+    get_settings.cache_clear()
+    yield get_settings()
+    get_settings.cache_clear()
