@@ -33,10 +33,12 @@ def register() -> None:
     from pipeline.commands import (
         cameras,
         casebook,
+        dashboard,
         demo,
         footage,
         masks,
         models,
+        simulate,
         sql,
         store,
         trace,
@@ -50,7 +52,10 @@ def register() -> None:
         store,
         sql,
         casebook,
+        dashboard,
         trace,
+        simulate,
+        dashboard,
         demo,
     ):
         module.attach(app)
