@@ -52,7 +52,6 @@ def register() -> None:
         store,
         sql,
         casebook,
-        dashboard,
         trace,
         simulate,
         dashboard,
