@@ -1,9 +1,98 @@
-"""Verbs of `dongseon` about demo."""
+"""The verb `dongseon demo`: real clips, one traced person, the dashboard."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 
 def attach(app: typer.Typer) -> None:
-    """Add these verbs to the command."""
+    """Add `demo` to the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Serve the dashboard after.")
+    ] = True,
+    footage: Annotated[
+        Path | None,
+        typer.Option(help="Folder with your own clips, named as the registry binds."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
+) -> None:
+    """Analyse the demo's clips, trace one person, and serve the dashboard."""
+    from rich.console import Console
+
+    from pipeline import demo as story
+    from pipeline.cameras import registry as registries
+    from pipeline.commands import store as store_commands
+    from pipeline.commands import trace as trace_commands
+    from pipeline.settings import get_settings
+
+    console = Console()
+    settings = get_settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    registry = registries.load(settings.registry)
+    story.bring_street_clip(settings, console.print)
+    bound = story.bindings(registry, story.footage_folders(settings, footage))
+    analyse(bound, settings, console)
+    store_commands.prepare(settings)
+    tracklet = story.suspect(settings, bound)
+    authorisation = story.order_for_demo(settings, bound)
+    console.rule("One person's path and contacts")
+    result = trace_commands.run_and_print(
+        authorisation, settings=settings, tracklet=tracklet, console=console
+    )
+    console.print(
+        f"Case {authorisation.case}: {len(result.sightings)} sightings, stored under "
+        f"{settings.results_dir}."
+    )
+    if serve:
+        from pipeline.commands import dashboard
+
+        dashboard.serve(port=port)
+
+
+def analyse(bound: list, settings: object, console: object) -> None:
+    """Ingest every bound clip and print one line of figures for each."""
+    from rich.table import Table
+
+    from pipeline.commands.footage import progress_bar
+    from pipeline.footage.ingest import ingest
+
+    shared: dict[str, int] = {}
+    for binding in bound:
+        shared[binding.clip.name] = shared.get(binding.clip.name, 0) + 1
+    console.rule("Footage to observations")  # type: ignore[attr-defined]
+    for name, cameras in shared.items():
+        if cameras > 1:
+            console.print(  # type: ignore[attr-defined]
+                f"Note: the clip {name} stands for {cameras} cameras in this demo."
+            )
+    table = Table(title="What the clips gave")
+    columns = (
+        "camera",
+        "clip",
+        "frames read / analysed",
+        "persons",
+        "tracklets",
+        "faces",
+        "masks worn / incorrect / none / unknown",
+        "seconds",
+        "x real time",
+    )
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < 2 else "right")
+    for binding in bound:
+        with progress_bar(console, binding.clip.name) as progress:  # type: ignore[arg-type]
+            summary = ingest(
+                binding.clip,
+                binding.camera.id,
+                settings=settings,  # type: ignore[arg-type]
+                progress=progress,
+            )
+        table.add_row(binding.camera.id, binding.clip.name, *summary.cells())
+    console.print(table)  # type: ignore[attr-defined]
