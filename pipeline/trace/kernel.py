@@ -1,0 +1,266 @@
+"""The scan: every stored embedding against every probe, exactly.
+
+Embeddings are stored as int8 with one scale a row. The scan multiplies them with
+the quantised probes in integers (numkong: AMX, VNNI, NEON or plain code, whatever
+the machine has) and keeps each pair that could reach the threshold. "Could" is a
+proven bound, not an estimate: with e the true row, e' its stored form, p the probe
+and p' its quantised form (Cauchy-Schwarz),
+
+    |e.p - e'.p'| <= |e - e'| |p| + |e'| |p - p'|,  |e - e'| <= sqrt(d)/2 * scale
+
+so that no pair at or above the threshold is lost. The survivors, few, are scored
+again in float32 by the callable given. The result does not depend on the number
+of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numkong
+import numpy as np
+import pyarrow as pa
+
+#: Rows multiplied at a time: the integers of 50 probes then fit the second cache.
+CHUNK_ROWS = 4096
+#: Rows handed to a thread at a time.
+BLOCK_ROWS = 64 * CHUNK_ROWS
+#: Largest integer a product of two int8 vectors is compared with.
+_NEVER = np.iinfo(np.int32).max
+#: Slack for rounding of float16 storage and of float32 sums.
+_ROUNDING = 2e-3
+
+
+class Hits(NamedTuple):
+    """Pairs of a row and a probe, ordered by row, then probe."""
+
+    rows: np.ndarray  #: int64 [k], row of the embeddings
+    probe: np.ndarray  #: int32 [k], row of the probes
+    score: np.ndarray  #: float32 [k], inner product
+
+
+def scan(
+    e8: np.ndarray,
+    scale: np.ndarray,
+    probes: np.ndarray,
+    threshold: float | np.ndarray,
+    rerank: Callable[[np.ndarray], np.ndarray] | None = None,
+    threads: int = 2,
+    progress: Callable[[int], object] | None = None,
+) -> Hits:
+    """Find every (row, probe) whose inner product reaches the threshold.
+
+    Parameters
+    ----------
+    e8 : int8 [n, d], C-contiguous rows of unit length before quantising; may be a
+        view of a memory map or of an Arrow buffer (see `arrow_rows`), not copied.
+    scale : float32 [n]; the row is e8 * scale. Rounded to nearest when stored.
+    probes : float32 [p, d], unit length.
+    threshold : float, or float [p], least inner product of a hit.
+    rerank : called with rows (int64 [k], ascending, unique), returns their float
+        vectors [k, d]; hits are then exact. Without it the score is that of the
+        stored integers, and only pairs reaching the threshold by it are hits.
+    threads : number of threads; the result is the same for any.
+    progress : called with the number of rows finished since the last call, from
+        the calling thread; raise in it to cancel.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not belong together.
+    """
+    e8, scale, probes, limits = _checked(e8, scale, probes, threshold)
+    if not len(e8) or not len(probes):
+        return _no_hits()
+    packed, step, loss = _quantised(probes)
+    lowest = float(limits.min())
+    width = e8.shape[1]
+
+    def block(start: int) -> tuple[int, np.ndarray, np.ndarray]:
+        stop = min(start + BLOCK_ROWS, len(e8))
+        floors = _floors(scale[start:stop], width, lowest, step, loss, rerank is None)
+        return stop - start, *_survivors(e8[start:stop], packed, floors, start)
+
+    rows, probe = [], []
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        try:
+            for done, r, p in pool.map(block, range(0, len(e8), BLOCK_ROWS)):
+                rows.append(r)
+                probe.append(p)
+                if progress is not None:
+                    progress(done)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return _scored(
+        np.concatenate(rows), np.concatenate(probe), e8, scale, probes, limits, rerank
+    )
+
+
+def arrow_rows(column: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """View a binary column of equally long values as a matrix, without a copy.
+
+    Parameters
+    ----------
+    column : binary, large or fixed-size binary array; nulls are left out.
+    width : bytes of each value that is not null.
+
+    Returns
+    -------
+    (int8 [m, width], int64 [m]) : the values and their rows in the column.
+
+    Raises
+    ------
+    ValueError
+        If a value has another length.
+    """
+    rows = np.arange(len(column), dtype=np.int64)
+    if column.null_count:
+        valid = np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
+        rows = rows[valid]
+    if pa.types.is_fixed_size_binary(column.type):
+        return _fixed_rows(column, width, rows)
+    kind = np.int64 if pa.types.is_large_binary(column.type) else np.int32
+    offsets = np.frombuffer(column.buffers()[1], dtype=kind)
+    offsets = offsets[column.offset : column.offset + len(column) + 1]
+    lengths = np.diff(offsets)[rows]
+    if (lengths != width).any():
+        odd = int(lengths[lengths != width][0])
+        raise ValueError(f"an embedding has {odd} bytes where {width} were expected")
+    if not len(rows):
+        return np.empty((0, width), np.int8), rows
+    span = int(offsets[-1] - offsets[0])
+    if span != len(rows) * width:  # nulls that take room: pack them out
+        column = column.drop_null()
+        return arrow_rows(column, width)[0], rows
+    data = np.frombuffer(column.buffers()[2], np.int8, count=span, offset=offsets[0])
+    return data.reshape(-1, width), rows
+
+
+def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Round float rows to int8 with one scale a row.
+
+    Parameters
+    ----------
+    vectors : float [n, d].
+
+    Returns
+    -------
+    (int8 [n, d], float32 [n]) : value = int8 * scale, to nearest.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    peak = np.abs(vectors).max(axis=1) if vectors.shape[1] else np.zeros(len(vectors))
+    scale = (peak / 127.0).astype(np.float32)
+    safe = np.where(scale > 0, scale, 1).astype(np.float32)
+    return np.rint(vectors / safe[:, None]).astype(np.int8), scale
+
+
+def _checked(
+    e8: np.ndarray, scale: np.ndarray, probes: np.ndarray, threshold: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    probes = np.ascontiguousarray(probes, dtype=np.float32)
+    scale = np.asarray(scale)
+    if e8.ndim != 2 or e8.dtype != np.int8:
+        raise ValueError(f"e8 must be int8 [n, d], got {e8.dtype} {e8.shape}")
+    if probes.ndim != 2 or probes.shape[1] != e8.shape[1]:
+        raise ValueError(f"probes must be [p, {e8.shape[1]}], got {probes.shape}")
+    if scale.shape != (len(e8),):
+        raise ValueError(f"scale must have {len(e8)} values, got {scale.shape}")
+    limits = np.broadcast_to(np.asarray(threshold, np.float32), (len(probes),))
+    return e8, scale, probes, limits
+
+
+def _quantised(probes: np.ndarray) -> tuple[Any, float, float]:
+    """Probes packed as integers of one step, the step, and the greatest loss."""
+    step = max(float(np.abs(probes).max()) / 127.0, 1e-12)
+    p8 = np.rint(probes / step).astype(np.int8)
+    loss = np.linalg.norm(probes - p8.astype(np.float32) * step, axis=1).max()
+    return numkong.dots_pack(p8, dtype="int8"), step, float(loss)
+
+
+def _floors(
+    scale: np.ndarray, width: int, lowest: float, step: float, loss: float, plain: bool
+) -> np.ndarray:
+    """Integer products (int32 [n]) below which a row cannot be a hit."""
+    rounding = 0.5 * np.sqrt(width) * scale  # |e - e'|
+    margin = loss * (1 + rounding) + _ROUNDING
+    if not plain:  # without a re-rank the stored integers are the truth
+        margin = margin + rounding
+    unit = np.maximum(scale * step, 1e-30)
+    floors = np.floor((lowest - margin) / unit)
+    floors = np.clip(floors, -_NEVER, _NEVER - 1).astype(np.int32)
+    floors[scale <= 0] = _NEVER
+    return floors
+
+
+def _survivors(
+    e8: np.ndarray, packed: Any, floors: np.ndarray, first: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows int64, probes int32) of one block whose product passes its floor."""
+    probes = packed.width
+    product = numkong.empty((CHUNK_ROWS, probes), dtype="int32")
+    seen = np.asarray(product)
+    passed = np.empty((CHUNK_ROWS, probes), dtype=bool)
+    rows, probe = [], []
+    for start in range(0, len(e8), CHUNK_ROWS):
+        part = e8[start : start + CHUNK_ROWS]
+        if len(part) < CHUNK_ROWS:
+            product = numkong.empty((len(part), probes), dtype="int32")
+            seen, passed = np.asarray(product), passed[: len(part)]
+        numkong.dots_packed(part, packed, out=product)
+        limit = floors[start : start + len(part), None]
+        np.greater_equal(seen, limit, out=passed)
+        flat = np.flatnonzero(passed)
+        if len(flat):
+            rows.append(flat // probes + (first + start))
+            probe.append(flat % probes)
+    if not rows:
+        return np.empty(0, np.int64), np.empty(0, np.int32)
+    return np.concatenate(rows), np.concatenate(probe).astype(np.int32)
+
+
+def _scored(
+    rows: np.ndarray,
+    probe: np.ndarray,
+    e8: np.ndarray,
+    scale: np.ndarray,
+    probes: np.ndarray,
+    limits: np.ndarray,
+    rerank: Callable[[np.ndarray], np.ndarray] | None,
+) -> Hits:
+    """Score the survivors again and keep those that reach the threshold."""
+    kept = []
+    for start in range(0, len(rows), BLOCK_ROWS):
+        r, p = rows[start : start + BLOCK_ROWS], probe[start : start + BLOCK_ROWS]
+        unique, where = np.unique(r, return_inverse=True)
+        if rerank is None:
+            vectors = e8[unique].astype(np.float32) * scale[unique, None]
+        else:
+            vectors = np.asarray(rerank(unique), dtype=np.float32)
+        score = np.einsum("ij,ij->i", vectors[where], probes[p])
+        hit = score >= limits[p]
+        kept.append((r[hit], p[hit], score[hit].astype(np.float32)))
+    if not kept:
+        return _no_hits()
+    return Hits(*(np.concatenate(part) for part in zip(*kept, strict=True)))
+
+
+def _fixed_rows(
+    column: pa.Array, width: int, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if column.type.byte_width != width:
+        raise ValueError(
+            f"an embedding has {column.type.byte_width} bytes where {width} "
+            "were expected"
+        )
+    if not len(column):
+        return np.empty((0, width), np.int8), rows
+    data = np.frombuffer(column.buffers()[1], np.int8).reshape(-1, width)
+    data = data[column.offset : column.offset + len(column)]
+    return (data if len(rows) == len(column) else data[rows]), rows
+
+
+def _no_hits() -> Hits:
+    return Hits(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
