@@ -18,12 +18,6 @@ from pipeline.footage.sources import JUMP_BACK_S, Clip, open_container, video_st
 QUEUE_FRAMES = 6
 #: Width of the picture on which motion is measured, pixels.
 MOTION_WIDTH = 160
-#: A pixel of that picture moved if its luma changed by more than this (of 255);
-#: above sensor and coding noise after area averaging.
-MOTION_LUMA = 14
-#: That many moved pixels are motion: a walker of 20 x 50 pixels in a frame of
-#: 768 covers about 40 of them.
-MOTION_PIXELS = 5
 
 
 @dataclass(frozen=True)
@@ -234,13 +228,6 @@ def fitted(image: np.ndarray, clip: Clip) -> np.ndarray:
     if image.shape[:2] == (clip.height, clip.width):
         return image
     return cv2.resize(image, (clip.width, clip.height), interpolation=cv2.INTER_AREA)
-
-
-def moved(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether anything the size of a walker changed between two small pictures."""
-    if before.shape != after.shape:
-        return True
-    return int((cv2.absdiff(before, after) > MOTION_LUMA).sum()) >= MOTION_PIXELS
 
 
 def _small_luma(frame: Any) -> np.ndarray:

@@ -13,17 +13,21 @@ import numpy as np
 from pipeline.errors import FootageError
 
 #: File names taken from a folder; a file named directly may have any suffix.
+# fmt: off
 SUFFIXES = frozenset(
-    [".3gp", ".asf", ".avi", ".dav", ".flv", ".gif", ".h264", ".h265", ".hevc"]
-    + [".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"]
-    + [".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"]
+    [".3gp", ".asf", ".avi", ".dav", ".flv", ".gif", ".h264", ".h265", ".hevc",
+     ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+     ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"]
 )
+# fmt: on
 #: Containers that hold moving pictures and nothing that points to other files
 #: (playlists do) or that would read any text as video (FFmpeg's "tty" does).
+# fmt: off
 CONTAINERS = frozenset(
-    ["3gp", "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "m4v", "matroska"]
-    + ["mjpeg", "mov", "mp4", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "webm"]
+    ["3gp", "asf", "avi", "dv", "flv", "gif", "h264", "hevc", "m4v", "matroska",
+     "mjpeg", "mov", "mp4", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "webm"]
 )
+# fmt: on
 #: A gap of decoding times backwards by more than this starts a new segment
 #: (two recordings joined in one file), seconds.
 JUMP_BACK_S = 0.5

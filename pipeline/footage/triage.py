@@ -1,0 +1,56 @@
+"""Which sampled frames are worth analysing: all while anything is there to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+#: A pixel of the small picture moved if its luma changed by more than this (of
+#: 255): above sensor and coding noise after area averaging.
+MOTION_LUMA = 14
+#: That many moved pixels are motion: a walker of 20 x 50 pixels in a frame 768
+#: wide covers about 40 of a picture 160 wide.
+MOTION_PIXELS = 5
+#: A still and empty scene is looked at again after this long, seconds.
+IDLE_SECONDS = 2.0
+
+
+@dataclass
+class Triage:
+    """Decides frame by frame; `reset` at the start of each part.
+
+    A frame is analysed if something moved since the last analysed one, if persons
+    were in that one (a contact that stands still must be counted whole), or if
+    that one is `idle_s` old.
+    """
+
+    idle_s: float = IDLE_SECONDS
+    _luma: np.ndarray | None = None
+    _offset_s: float = 0.0
+    _persons: int = 0
+
+    def reset(self) -> None:
+        """Forget what was seen: the next frame is analysed."""
+        self._luma = None
+
+    def due(self, luma: np.ndarray, offset_s: float) -> bool:
+        """Tell whether a frame is to be analysed, from its small luma picture."""
+        return (
+            self._luma is None
+            or self._persons > 0
+            or offset_s - self._offset_s >= self.idle_s - 1e-6
+            or moved(self._luma, luma)
+        )
+
+    def analysed(self, luma: np.ndarray, offset_s: float, persons: int) -> None:
+        """Note that a frame was analysed and how many persons were in it."""
+        self._luma, self._offset_s, self._persons = luma, offset_s, persons
+
+
+def moved(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether anything the size of a walker changed between two small pictures."""
+    if before.shape != after.shape:
+        return True
+    return int((cv2.absdiff(before, after) > MOTION_LUMA).sum()) >= MOTION_PIXELS
