@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from pipeline.cameras.registry import Camera, Registry
-from pipeline.casebook import cases, orders
+from pipeline.casebook import demo_order
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import FootageError
 from pipeline.settings import CHECKOUT, Settings
@@ -28,7 +28,6 @@ from pipeline.store import reader
 CASE = "DEMO-001"
 REQUESTER = "demo-investigator"
 APPROVER = "demo-approver"
-PURPOSE = "demonstration on public research footage"
 STREET_CLIP = "vtest.avi"
 #: Debian's package that carries the street clip, and its path inside.
 DEBIAN_PACKAGE = "opencv-doc"
@@ -146,13 +145,8 @@ def order_for_demo(settings: Settings, bound: list[Binding]) -> Authorisation:
         if entry["file"] == binding.clip.name
     ]
     window = (min(starts) - timedelta(hours=1), max(starts) + timedelta(hours=2))
-    return orders.demo_order(
-        settings,
-        case=CASE,
-        window=window,
-        requester=REQUESTER,
-        approver=APPROVER,
-        purpose=PURPOSE,
+    return demo_order(
+        settings, case=CASE, window=window, requester=REQUESTER, approver=APPROVER
     )
 
 
@@ -187,15 +181,3 @@ def _attempt(command: list[str], folder: Path) -> str:
 
 def _as_root(command: list[str]) -> list[str]:
     return command if os.geteuid() == 0 else ["sudo", *command]
-
-
-__all__ = [
-    "CASE",
-    "Binding",
-    "bindings",
-    "bring_street_clip",
-    "cases",
-    "footage_folders",
-    "order_for_demo",
-    "suspect",
-]

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pipeline.store.schema import MASK_STATES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.demo import Binding
+    from pipeline.footage.summary import ClipSummary
+    from pipeline.settings import Settings
 
 
 def attach(app: typer.Typer) -> None:
@@ -56,20 +65,20 @@ def demo(
         dashboard.serve(port=port)
 
 
-def analyse(bound: list, settings: object, console: object) -> None:
+def analyse(bound: list[Binding], settings: Settings, console: Console) -> None:
     """Ingest every bound clip and print one line of figures for each."""
     from rich.table import Table
 
-    from pipeline.commands.footage import progress_bar
+    from pipeline.commands.footage import Shown
     from pipeline.footage.ingest import ingest
 
     shared: dict[str, int] = {}
     for binding in bound:
         shared[binding.clip.name] = shared.get(binding.clip.name, 0) + 1
-    console.rule("Footage to observations")  # type: ignore[attr-defined]
+    console.rule("Footage to observations")
     for name, cameras in shared.items():
         if cameras > 1:
-            console.print(  # type: ignore[attr-defined]
+            console.print(
                 f"Note: the clip {name} stands for {cameras} cameras in this demo."
             )
     table = Table(title="What the clips gave")
@@ -87,12 +96,25 @@ def analyse(bound: list, settings: object, console: object) -> None:
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 2 else "right")
     for binding in bound:
-        with progress_bar(console, binding.clip.name) as progress:  # type: ignore[arg-type]
+        with Shown() as shown:
             summary = ingest(
                 binding.clip,
                 binding.camera.id,
-                settings=settings,  # type: ignore[arg-type]
-                progress=progress,
+                settings=settings,
+                progress=shown.update,
             )
-        table.add_row(binding.camera.id, binding.clip.name, *summary.cells())
-    console.print(table)  # type: ignore[attr-defined]
+        table.add_row(binding.camera.id, binding.clip.name, *_cells(summary.clips[0]))
+    console.print(table)
+
+
+def _cells(clip: ClipSummary) -> list[str]:
+    masks = " / ".join(str(clip.masks[state]) for state in reversed(MASK_STATES))
+    return [
+        f"{clip.frames_read} / {clip.frames_analysed}",
+        str(clip.persons),
+        str(clip.tracklets),
+        str(clip.faces),
+        masks,
+        f"{clip.seconds:.1f}",
+        f"{clip.times_real_time:.1f}",
+    ]
