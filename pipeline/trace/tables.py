@@ -72,6 +72,7 @@ CONTACT = pa.schema(
         ("tracklet_ids", pa.list_(pa.int64())),
         ("episodes", pa.int32()),
         ("seconds", pa.float64()),  # within the rule's distance, all episodes
+        ("seconds_24h", pa.float64()),  # the most of them in any sliding 24 hours
         ("least_metres", pa.float64()),
         ("class", pa.string()),  # guideline class: close, casual
         ("first_at", UTC),
@@ -106,7 +107,7 @@ EXPOSURE = pa.schema(
         ("resolution", pa.int8()),
         ("hour", UTC),
         ("person_seconds", pa.float64()),  # others within the rule's distance
-        ("dose_median", pa.float64()),
+        ("dose_median", pa.float64()),  # summed dose, in reference exposures
         ("contacts", pa.int32()),
     ]
 )

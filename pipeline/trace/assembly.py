@@ -1,0 +1,285 @@
+"""From a solved path to the tables of a result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.trace import contacts, exposure, legs, linking, path, review
+from pipeline.trace.observations import (
+    Footage,
+    Passes,
+    Scope,
+    floats,
+    lonlat,
+    moment,
+)
+from pipeline.trace.search import Evidence
+from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
+
+#: Candidates shown although they are not on the path, the most probable first.
+_SHOWN = 100
+#: Least posterior of a pass shown that is not on the path.
+_LEAST_POSTERIOR = 0.001
+
+
+def assemble(
+    scope: Scope,
+    passes: Passes,
+    footage: Footage,
+    evidence: Evidence,
+    found: path.Path,
+    rows: np.ndarray,
+    seeds: frozenset[int],
+    decided: review.Decisions,
+    rule: contacts.Rule,
+    threads: int,
+) -> dict[str, pa.Table]:
+    """Make the tables sighting, leg, contact, episode and exposure.
+
+    Parameters
+    ----------
+    found : over the candidates; `rows` are their rows in `passes`.
+    seeds : tracklets pointed at.
+    """
+    shown = _shown(passes, found, rows, decided)
+    number = {int(passes.ids[row]): k for k, row in enumerate(shown)}
+    on_path = rows[found.rows]
+    posterior = np.zeros(len(passes))
+    posterior[rows] = found.posterior
+    mine = passes.take(on_path)
+    detections = _detections(scope, mine)
+    owner = detections["tracklet_id"].to_numpy()
+    ours = np.isin(owner, mine.ids)
+    tracks = contacts.interpolate(detections.filter(pa.array(ours)))
+    line = legs.legs(
+        mine,
+        found.posterior[found.rows],
+        found.link,
+        np.array([number[int(one)] for one in mine.ids], dtype=np.int64),
+        tracks,
+    )
+    near = _near(mine, passes, detections, tracks, rule)
+    people = _people(passes, near, rule, threads)
+    indoors = _indoors(scope, passes, near)
+    unknowns = exposure.draw()
+    dose = exposure.of_contacts(people, near, indoors, unknowns)
+    return {
+        "sighting": _sightings(
+            passes, footage, evidence, posterior, shown, on_path, seeds, decided
+        ),
+        "leg": line,
+        "contact": _contacts(people, dose),
+        "episode": _episodes(passes, people, near, number),
+        "exposure": exposure.by_cell(people, near, indoors, unknowns),
+    }
+
+
+def _shown(
+    passes: Passes, found: path.Path, rows: np.ndarray, decided: review.Decisions
+) -> np.ndarray:
+    """Rows of passes to list: the path's, what was rejected, likely others."""
+    on_path = set(found.rows.tolist())
+    others = [
+        k
+        for k in np.lexsort((passes.ids[rows], -found.posterior))
+        if k not in on_path and found.posterior[k] >= _LEAST_POSTERIOR
+    ][:_SHOWN]
+    picked = {int(rows[k]) for k in (*found.rows, *others)}
+    for tracklet in decided.rejected | decided.unsure:
+        row = passes.row(tracklet)
+        if row is not None:
+            picked.add(row)
+    return np.array(sorted(picked), dtype=np.int64)
+
+
+def _detections(scope: Scope, mine: Passes) -> pa.Table:
+    """Detections of everybody before the path's cameras while the patient was there."""
+    from pipeline.store.schema import DETECTION
+
+    parts = []
+    margin = timedelta(seconds=10)
+    for number in np.unique(mine.camera_no):
+        spans: list[list[float]] = []
+        for k in np.flatnonzero(mine.camera_no == number):
+            if spans and mine.start[k] <= spans[-1][1] + 2 * margin.total_seconds():
+                spans[-1][1] = max(spans[-1][1], float(mine.end[k]))
+            else:
+                spans.append([float(mine.start[k]), float(mine.end[k])])
+        for start, end in spans:
+            parts.append(
+                scope.detections(
+                    [int(number)], moment(start) - margin, moment(end) + margin
+                )
+            )
+    return pa.concat_tables(parts) if parts else DETECTION.empty_table()
+
+
+def _near(
+    mine: Passes,
+    passes: Passes,
+    detections: pa.Table,
+    tracks: contacts.Tracks,
+    rule: contacts.Rule,
+) -> contacts.Near:
+    """Seconds within the rule, camera by camera."""
+    owner = detections["tracklet_id"].to_numpy()
+    camera = detections["camera_no"].to_numpy().astype(np.int64)
+    visible = np.isin(owner, passes.ids) & ~np.isin(owner, mine.ids)
+    parts = []
+    for number in np.unique(mine.camera_no):
+        here = camera == number
+        table = detections.filter(pa.array(here))
+        ours = mine.ids[mine.camera_no == number]
+        doubles = contacts.same_bodies(table, ours.tolist())
+        kept = here & visible & ~np.isin(owner, sorted(doubles))
+        others = contacts.interpolate(detections.filter(pa.array(kept)))
+        patient = _pick(tracks, np.isin(tracks.tracklet, ours))
+        parts.append(contacts.near(patient, others, rule))
+    if not parts:
+        nobody = _pick(tracks, np.zeros(len(tracks.second), dtype=bool))
+        return contacts.near(nobody, nobody, rule)
+    return contacts.Near(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in contacts.Near.__dataclass_fields__
+        }
+    )
+
+
+def _pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
+    return contacts.Tracks(
+        **{name: getattr(tracks, name)[rows] for name in tracks.__dataclass_fields__}
+    )
+
+
+def _people(
+    passes: Passes, near: contacts.Near, rule: contacts.Rule, threads: int
+) -> list[contacts.Contact]:
+    involved = np.flatnonzero(np.isin(passes.ids, near.tracklet))
+    same = linking.same_person(passes.take(involved), threads=threads)
+    return contacts.contacts(near, rule, same)
+
+
+def _indoors(scope: Scope, passes: Passes, near: contacts.Near) -> np.ndarray:
+    camera = dict(zip(passes.ids.tolist(), passes.camera_no.tolist(), strict=True))
+    return np.array(
+        [bool(scope.cameras[camera[int(one)]].indoors) for one in near.patient],
+        dtype=bool,
+    )
+
+
+def _sightings(
+    passes: Passes,
+    footage: Footage,
+    evidence: Evidence,
+    posterior: np.ndarray,
+    shown: np.ndarray,
+    on_path: np.ndarray,
+    seeds: frozenset[int],
+    decided: review.Decisions,
+) -> pa.Table:
+    these = passes.take(shown)
+    lon, lat = lonlat((these.first + these.last) / 2)
+    part = {int(key): k for k, key in enumerate(footage.part_key)}
+    keys = these.table["part_key"].to_numpy()
+    cameras = these.table["camera_id"].to_pylist()
+    best = these.table["best_at"].to_pylist()
+    probability = floats(these.table["mask_probability"])
+    chosen = set(on_path.tolist())
+    records: list[dict[str, Any]] = []
+    for k, row in enumerate(shown):
+        tracklet = int(these.ids[k])
+        clip = part.get(int(keys[k]))
+        seed = tracklet in seeds
+        similarity = float(evidence.similarity[row])
+        records.append(
+            {
+                "sighting": k,
+                "tracklet_id": tracklet,
+                "camera_id": cameras[k],
+                "camera_no": int(these.camera_no[k]),
+                "start_at": moment(these.start[k]),
+                "end_at": moment(these.end[k]),
+                "lon": float(lon[k]),
+                "lat": float(lat[k]),
+                "ground_error_m": float(these.error_m[k]),
+                "evidence": "seed" if seed else str(evidence.kind[row]),
+                "similarity": None if np.isnan(similarity) else similarity,
+                "llr": float(evidence.llr[row]),
+                "posterior": float(posterior[row]),
+                "on_path": int(row) in chosen,
+                "review": decided.state(tracklet),
+                "mask_state": str(these.mask_state[k]),
+                "mask_probability": _or_none(probability[k]),
+                "footage_id": None if clip is None else footage.footage_id[clip],
+                "source": None if clip is None else footage.source[clip],
+                "best_at": best[k],
+            }
+        )
+    return pa.Table.from_pylist(records, schema=SIGHTING)
+
+
+def _contacts(people: list[contacts.Contact], dose: np.ndarray) -> pa.Table:
+    records = [
+        {
+            "contact": person.name,
+            "tracklet_ids": list(person.tracklets),
+            "episodes": len(person.episodes),
+            "seconds": float(person.seconds),
+            "seconds_24h": float(person.seconds_24h),
+            "least_metres": person.least_metres,
+            "class": person.kind,
+            "first_at": moment(min(e.start for e in person.episodes)),
+            "last_at": moment(max(e.end for e in person.episodes) - 1),
+            "patient_mask": person.patient_mask,
+            "contact_mask": person.contact_mask,
+            "dose_low": float(low),
+            "dose_median": float(middle),
+            "dose_high": float(high),
+            "reason": person.reason,
+        }
+        for person, (low, middle, high) in zip(people, dose, strict=True)
+    ]
+    return pa.Table.from_pylist(records, schema=CONTACT)
+
+
+def _episodes(
+    passes: Passes,
+    people: list[contacts.Contact],
+    near: contacts.Near,
+    number: dict[int, int],
+) -> pa.Table:
+    cameras = passes.table["camera_id"].to_pylist()
+    where = {int(one): k for k, one in enumerate(passes.ids)}
+    records = []
+    for person in people:
+        for episode in person.episodes:
+            middle = np.array(
+                [[near.east_m[episode.rows].mean(), near.north_m[episode.rows].mean()]]
+            )
+            lon, lat = lonlat(middle)
+            records.append(
+                {
+                    "contact": person.name,
+                    "sighting": number[episode.patient],
+                    "tracklet_id": episode.tracklet,
+                    "camera_id": cameras[where[episode.tracklet]],
+                    "start_at": moment(episode.start),
+                    "end_at": moment(episode.end - 1),
+                    "seconds": float(episode.seconds),
+                    "least_metres": episode.least_metres,
+                    "patient_mask": episode.patient_mask,
+                    "contact_mask": episode.contact_mask,
+                    "lon": float(lon[0]),
+                    "lat": float(lat[0]),
+                }
+            )
+    return pa.Table.from_pylist(records, schema=EPISODE)
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

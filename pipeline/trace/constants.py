@@ -1,0 +1,157 @@
+"""Values of the trace model, each beside where it comes from.
+
+"Measured" means measured on public pictures with the weights named; "assumed"
+means nobody measured it for this city yet: it is stated so that it can be argued
+with, and replaced. `docs/trace-model.md` explains how each is used.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- Rule of contact -------------------------------------------------------------
+#: Metres within which two people are in contact. Korea Disease Control and
+#: Prevention Agency, COVID-19 response guidelines for local governments (close
+#: contact: within 2 m); CDC, "close contact", within 6 feet.
+CONTACT_METRES: Final = 2.0
+#: Cumulated seconds in any 24 hours that make a contact close. CDC, October 2020;
+#: Pringle et al., MMWR 69(43):1569-1570 (2020), doi:10.15585/mmwr.mm6943e1.
+CLOSE_SECONDS: Final = 15 * 60.0
+#: Length of the sliding window of cumulation, seconds (same sources).
+CUMULATION_SECONDS: Final = 24 * 3600
+#: Moments within the rule no farther apart than this are one episode (assumed).
+EPISODE_GAP_SECONDS: Final = 10
+#: A track is interpolated over gaps between detections up to this (assumed: at
+#: 1.4 m/s a person walks 7 m meanwhile).
+INTERPOLATION_GAP_SECONDS: Final = 5.0
+#: Two boxes of one frame that overlap more than this (median of intersection over
+#: union) are one body found twice, not a contact (assumed).
+SAME_BODY_IOU: Final = 0.7
+
+# --- Faces -----------------------------------------------------------------------
+# MobileFaceNet (192 numbers) on LFW, 29.6 million impostor pairs: cosine 0.531 /
+# 0.598 / 0.677 is reached by 1e-4 / 1e-5 / 1e-6 of impostors and by 94.6 / 88 /
+# 73 % of genuine pairs. A normal law of genuine cosines through the three points:
+FACE_GENUINE_MEAN: Final = 0.769
+FACE_GENUINE_SD: Final = 0.148
+# Impostors: the tail loses a decade per 0.0735; a normal body that meets this tail
+# at 1e-3 with the same slope:
+FACE_IMPOSTOR_MEAN: Final = 0.150
+FACE_IMPOSTOR_SD: Final = 0.0987
+FACE_IMPOSTOR_TAIL_START: Final = 0.455  #: cosine reached by 1e-3 of impostors
+FACE_IMPOSTOR_TAIL_RATE: Final = 31.3  #: per unit of cosine, ln(10) / 0.0735
+#: Face widths (pixels) and the genuine mean at each, from the share of genuine
+#: pairs at or above 0.531 with up-sampled probes (bare: 21/45/82/90/93 %; one of
+#: the two masked: 1/5/24/39/46 %), the spread held at FACE_GENUINE_SD.
+FACE_WIDTHS_PX: Final = (16.0, 20.0, 30.0, 40.0, 60.0, 112.0)
+FACE_MEAN_BARE: Final = (0.412, 0.512, 0.666, 0.721, 0.749, 0.769)
+FACE_MEAN_ONE_MASKED: Final = (0.187, 0.288, 0.427, 0.490, 0.516, 0.520)
+#: Both masked: genuine 82 % at an impostor share of 1e-3; impostors reach the
+#: unmasked threshold 14 times as often (0.07 % -> 1 %), which moves them by 0.086.
+FACE_BOTH_MASKED_IMPOSTOR_SHIFT: Final = 0.086
+FACE_BOTH_MASKED_MEAN_SHIFT: Final = -0.093
+#: Share of a patient's faces that say nothing (profile, blur, occlusion): LFW is
+#: near-frontal, a street is not (assumed). Bounds the evidence against.
+FACE_MISS_SHARE: Final = 0.15
+#: Share of strangers as alike as the patient to himself (twins, look-alikes):
+#: nothing above 1e-6 was measured. Bounds the evidence for.
+FACE_ALIKE_SHARE: Final = 1e-6
+#: Upper bounds (natural logarithm) where a face is a lead, not an identification:
+#: masked on either side; between 20 and 30 pixels wide. Narrower: no evidence.
+FACE_MASKED_CAP: Final = 7.0
+FACE_SMALL_CAP: Final = 2.3
+FACE_SMALL_PX: Final = 30.0
+FACE_LEAST_PX: Final = 20.0
+#: Registry names of face models the figures above hold for.
+FACE_CALIBRATED_MODELS: Final = ("mobilefacenet",)
+
+# --- Appearance (clothing) ---------------------------------------------------------
+#: Normal laws of cosines after standardising by the strangers in the same search
+#: (cohort normalisation, Auckenthaler et al., Digital Signal Processing 10:42-54,
+#: 2000, doi:10.1006/dspr.1999.0360): strangers N(0, 1); the same person before
+#: another camera N(mean, sd) (assumed: no set with truth was to be had).
+APPEARANCE_GENUINE_MEAN: Final = 2.0
+APPEARANCE_GENUINE_SD: Final = 1.0
+#: Strangers' median and spread where the cohort is small, and how many strangers
+#: that belief is worth (assumed).
+APPEARANCE_COHORT_MEDIAN: Final = 0.55
+APPEARANCE_COHORT_SPREAD: Final = 0.15
+APPEARANCE_COHORT_WEIGHT: Final = 10.0
+#: Least spread, so that a uniform crowd cannot make chance look like evidence.
+APPEARANCE_LEAST_SPREAD: Final = 0.05
+#: One in 200 passers-by dresses alike to a camera (assumed): ln 200.
+APPEARANCE_CAP: Final = 5.3
+#: A coat taken off, other light: ln 0.2.
+APPEARANCE_FLOOR: Final = -1.6
+
+# --- Path ------------------------------------------------------------------------
+#: Prior that the patient is anywhere in the searched footage when nobody was
+#: pointed at (assumed: an order names a window and area with reason).
+PRIOR_PRESENT: Final = 0.5
+#: Prior that after a sighting there is a further one in the searched footage.
+PRIOR_NEXT: Final = 0.9
+#: Share of next sightings that come soon, and the means of soon and late, seconds
+#: (assumed: walking on, or staying somewhere first).
+NEXT_SOON_SHARE: Final = 0.7
+NEXT_SOON_SECONDS: Final = 300.0
+NEXT_LATE_SECONDS: Final = 4 * 3600.0
+#: Spread of a person's place (1 sd, metres) after t seconds: base + speed * t, not
+#: above the limit; on foot, and by a vehicle, with its share of legs (assumed).
+SPREAD_BASE_M: Final = 40.0
+SPREAD_WALK: Final = (0.9, 1500.0)
+SPREAD_VEHICLE: Final = (4.0, 6000.0)
+VEHICLE_SHARE: Final = 0.25
+#: Clocks of two cameras may differ: each second missing to the least travel time
+#: costs, one sd being this; beyond the limit a step is impossible (assumed).
+CLOCK_SD_SECONDS: Final = 5.0
+CLOCK_LIMIT_SECONDS: Final = 60.0
+#: Two cameras may see a person at one moment if the places are this near, metres.
+OVERLAP_METRES: Final = 30.0
+#: Passes before one camera may overlap this much and still be one person, seconds.
+SAME_CAMERA_OVERLAP_SECONDS: Final = 0.5
+#: Candidates kept for the path (the most alike); the work grows with its square.
+MAX_CANDIDATES: Final = 2000
+#: Least log-likelihood ratio of a candidate.
+CANDIDATE_LLR: Final = 0.0
+#: Posterior from which a sighting by face lends its clothing to the search.
+APPEARANCE_FROM_POSTERIOR: Final = 0.95
+#: Share of a rejected person's passes among all passes near the patient's
+#: (assumed): how far a look-alike who was rejected once is doubted again.
+REJECTED_SHARE: Final = 0.05
+#: Speeds (m/s) up to which a leg is called still, walk, cycle; above: vehicle.
+#: Walking: Bohannon, Age and Ageing 26:15-19 (1997), comfortable to fast gait.
+MODE_LIMITS: Final = (("still", 0.2), ("walk", 2.5), ("cycle", 7.0))
+
+# --- Same contact before several cameras --------------------------------------------
+#: Log-likelihood ratio from which two passes within one case are one contact.
+CONTACT_LINK_LLR: Final = 4.6
+
+# --- Dose --------------------------------------------------------------------------
+# Form: 1 - exp(-dose), Riley, Murphy & Riley, Am J Epidemiol 107:421-432 (1978),
+# doi:10.1093/oxfordjournals.aje.a112560. Dose 1 is the reference exposure: 15
+# minutes at 1 m, indoors, nobody masked. A relative index, no probability.
+DOSE_REFERENCE_SECONDS: Final = 15 * 60.0
+DOSE_REFERENCE_METRES: Final = 1.0
+#: Exhaled air dilutes with distance as d^-e; round jet 1, sphere 2: e is uniform.
+DOSE_DISTANCE_EXPONENT: Final = (1.0, 2.0)
+#: Nearer than this counts as this, metres.
+DOSE_LEAST_METRES: Final = 0.5
+#: Masks: share held back, uniform; type and fit cannot be told from CCTV, so from
+#: cloth to surgical. Pan, Harb, Leng & Marr, Aerosol Sci Technol 55:718-733
+#: (2021), doi:10.1080/02786826.2021.1890687.
+MASK_OUTWARD: Final = (0.3, 0.8)
+MASK_INWARD: Final = (0.25, 0.75)
+#: Below the nose: this share of a mask's effect is left, uniform (assumed).
+MASK_INCORRECT_LEFT: Final = (0.0, 0.4)
+#: Mask unknown: worn with this probability (assumed: no knowledge).
+MASK_UNKNOWN_WORN: Final = 0.5
+#: Outdoors this share of the indoor dose within 2 m, uniform. Indoors the odds are
+#: 18.7 (6.0-57.9) times those outdoors: Bulfone, Malekinejad, Rutherford & Razani,
+#: J Infect Dis 223:550-561 (2021), doi:10.1093/infdis/jiaa742; near a person the
+#: difference is smaller, hence the wide upper end (assumed).
+OUTDOOR_SHARE: Final = (0.05, 0.5)
+#: Draws and seed of the Monte Carlo.
+DOSE_DRAWS: Final = 2000
+DOSE_SEED: Final = 20251103
+#: H3 resolutions at which exposure is summed: districts to street corners.
+H3_RESOLUTIONS: Final = (9, 10, 11, 12)

@@ -1,0 +1,138 @@
+"""Legs: the path as lines in place and time, seen or inferred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.cameras import travel_time
+from pipeline.trace import constants as c
+from pipeline.trace.contacts import Tracks
+from pipeline.trace.observations import Passes, lonlat, moment
+from pipeline.trace.tables import LEG
+
+
+def legs(
+    passes: Passes,
+    posterior: np.ndarray,
+    link: np.ndarray,
+    sightings: np.ndarray,
+    tracks: Tracks,
+) -> pa.Table:
+    """Draw the path: each pass as seen, each gap between two as inferred.
+
+    Parameters
+    ----------
+    passes : passes on the path in order of time, k rows.
+    posterior : float64 [k], of each pass.
+    link : float64 [k - 1], probability of each gap (see `path.Path.link`).
+    sightings : int [k], number of each pass in the sighting table.
+    tracks : the passes' points at whole seconds; a pass without any (no calibration)
+        is drawn from its first to its last place.
+
+    Returns
+    -------
+    pa.Table (`tables.LEG`), in order of time. Metres of an inferred leg are the
+    straight line times the detour factor; its line is straight, because the way
+    taken was not seen.
+    """
+    rows: list[dict[str, Any]] = []
+    for k in range(len(passes)):
+        rows.append(_seen(passes, k, float(posterior[k]), int(sightings[k]), tracks))
+        if k + 1 < len(passes):
+            pair = (int(sightings[k]), int(sightings[k + 1]))
+            rows.append(_inferred(passes, k, float(link[k]), pair))
+    for number, row in enumerate(rows):
+        row["leg"] = number
+    return pa.Table.from_pylist(rows, schema=LEG)
+
+
+def mode(speed_m_s: float) -> str:
+    """Name the way of moving at a speed: still, walk, cycle or vehicle."""
+    for name, limit in c.MODE_LIMITS:
+        if speed_m_s <= limit:
+            return name
+    return "vehicle"
+
+
+def _seen(
+    passes: Passes, k: int, probability: float, sighting: int, tracks: Tracks
+) -> dict[str, Any]:
+    mine = tracks.tracklet == passes.ids[k]
+    second = tracks.second[mine].astype(float)
+    places = np.column_stack([tracks.east_m[mine], tracks.north_m[mine]])
+    if len(second) < 2:
+        second = np.array([passes.start[k], passes.end[k]])
+        places = np.stack([passes.first[k], passes.last[k]])
+    metres = float(np.hypot(*np.diff(_smoothed(places), axis=0).T).sum())
+    span = float(passes.end[k] - passes.start[k])
+    return _row(
+        sighting,
+        sighting,
+        "seen",
+        (passes.start[k], passes.end[k]),
+        metres,
+        metres / span if span > 0 else 0.0,
+        probability,
+        places,
+        second,
+    )
+
+
+def _inferred(
+    passes: Passes, k: int, probability: float, pair: tuple[int, int]
+) -> dict[str, Any]:
+    places = np.stack([passes.last[k], passes.first[k + 1]])
+    leave, arrive = float(passes.end[k]), float(passes.start[k + 1])
+    arrive = max(arrive, leave)  # clocks of two cameras may disagree a little
+    straight = float(np.hypot(*(places[1] - places[0])))
+    metres = straight * travel_time.DETOUR_FACTOR
+    span = arrive - leave
+    return _row(
+        *pair,
+        "inferred",
+        (leave, arrive),
+        metres,
+        metres / span if span > 0 else 0.0,
+        probability,
+        places,
+        np.array([leave, arrive]),
+    )
+
+
+def _row(
+    one: int,
+    other: int,
+    kind: str,
+    span: tuple[float, float],
+    metres: float,
+    speed: float,
+    probability: float,
+    places: np.ndarray,
+    second: np.ndarray,
+) -> dict[str, Any]:
+    lon, lat = lonlat(places)
+    return {
+        "from_sighting": one,
+        "to_sighting": other,
+        "kind": kind,
+        "start_at": moment(span[0]),
+        "end_at": moment(span[1]),
+        "metres": metres,
+        "speed_m_s": speed,
+        "mode": mode(speed),
+        "probability": probability,
+        "lon": lon.tolist(),
+        "lat": lat.tolist(),
+        "second": second.tolist(),
+    }
+
+
+def _smoothed(places: np.ndarray) -> np.ndarray:
+    """Running mean of three: foot points jitter, and jitter adds up to metres."""
+    if len(places) < 4:
+        return places
+    inner = (places[:-2] + places[1:-1] + places[2:]) / 3
+    return np.concatenate([places[:1], inner, places[-1:]])

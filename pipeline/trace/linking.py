@@ -1,0 +1,90 @@
+"""The same contact before several cameras, within one case only.
+
+Nobody but the people near the patient is compared, and the names given hold for
+this run only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.cameras import travel_time
+from pipeline.trace import constants as c
+from pipeline.trace.observations import Passes
+from pipeline.trace.search import search, templates_of
+
+#: Passes compared with each other at most; beyond, the rest stay apart.
+_MOST = 500
+
+
+def same_person(
+    passes: Passes,
+    *,
+    least_llr: float = c.CONTACT_LINK_LLR,
+    threads: int = 2,
+) -> dict[int, int]:
+    """Group passes of people near the patient.
+
+    Parameters
+    ----------
+    passes : passes near the patient, each at least once; n rows.
+    least_llr : log-likelihood ratio (face and, on one day, clothing) from which
+        two passes are one person.
+
+    Returns
+    -------
+    tracklet -> the smallest tracklet id of its group. The most alike pairs join
+    first; passes that overlap in time, or that nobody could reach from each other,
+    never share a group.
+    """
+    n = min(len(passes), _MOST)
+    group = {int(one): int(one) for one in passes.ids}
+    if n < 2:
+        return group
+    few = passes.take(np.arange(n))
+    llr = np.full((n, n), -np.inf)
+    for i in range(n):
+        mine = templates_of(few, i)
+        if mine:
+            llr[i] = search(few, mine, threads=threads).llr
+    # The weaker direction counts: a match must hold whichever is the template.
+    both = np.minimum(llr, llr.T)
+    one, other = np.triu_indices(n, 1)
+    strong = both[one, other] >= least_llr
+    one, other = one[strong], other[strong]
+    apart = _cannot(few)
+    members = {k: [k] for k in range(n)}
+    owner = np.arange(n)
+    for k in np.lexsort((other, one, -both[one, other])):
+        a, b = int(owner[one[k]]), int(owner[other[k]])
+        if a == b or apart[np.ix_(members[a], members[b])].any():
+            continue
+        keep, gone = min(a, b), max(a, b)
+        members[keep] += members.pop(gone)
+        owner[members[keep]] = keep
+    for rows in members.values():
+        name = int(few.ids[rows].min())
+        group.update(dict.fromkeys(few.ids[rows].tolist(), name))
+    return group
+
+
+def _cannot(passes: Passes) -> np.ndarray:
+    """Tell for each pair [n, n] that one person cannot have made both passes."""
+    n = len(passes)
+    gap = np.maximum(
+        passes.start[:, None] - passes.end[None, :],
+        passes.start[None, :] - passes.end[:, None],
+    )
+    distance = np.minimum(
+        np.hypot(*(passes.first[:, None] - passes.last[None, :]).transpose(2, 0, 1)),
+        np.hypot(*(passes.last[:, None] - passes.first[None, :]).transpose(2, 0, 1)),
+    )
+    error = 2 * np.hypot(passes.error_m[:, None], passes.error_m[None, :])
+    same = passes.camera_no[:, None] == passes.camera_no[None, :]
+    need = np.maximum(distance - error - travel_time.SLACK_M, 0)
+    need /= travel_time.VEHICLE_MPS
+    result = need > np.maximum(gap, 0) + c.CLOCK_LIMIT_SECONDS
+    result |= same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)
+    result |= ~same & (gap < 0) & (distance > c.OVERLAP_METRES + error)
+    result[np.arange(n), np.arange(n)] = False
+    return result

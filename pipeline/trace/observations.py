@@ -1,0 +1,322 @@
+"""What an order lets a trace see: rows inside its window and area, no others.
+
+Every read of observations by this room goes through `Scope`. A pass before a
+camera is visible when it lies wholly inside the window and its first and last
+ground points, and its camera, lie inside the area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from pipeline.casebook.authorisation import Authorisation, require
+from pipeline.settings import Settings
+from pipeline.store import reader
+from pipeline.store.ids import to_local_cm, to_lonlat
+
+if TYPE_CHECKING:
+    from pipeline.cameras.registry import Camera, Registry
+
+_COLUMNS = [
+    "tracklet_id", "part_key", "camera_id", "camera_no", "start_at", "end_at",
+    "detections", "first_east_cm", "first_north_cm", "last_east_cm", "last_north_cm",
+    "ground_error_cm", "faces", "face_model", "face_i8", "face_scale", "face_f16",
+    "face_quality", "face_width_px", "appearance_model", "appearance_i8",
+    "appearance_scale", "appearance_f16", "mask_state", "mask_probability", "best_at",
+]  # fmt: skip
+_FOOTAGE_COLUMNS = [
+    "part_key", "camera_no", "start_at", "end_at", "footage_id", "source",
+]  # fmt: skip
+#: Error of a place where a camera is not calibrated, metres (its own position
+#: stands for all that it sees).
+UNCALIBRATED_ERROR_M = 20.0
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Visible tracklets as arrays, ordered by start, then id; n rows."""
+
+    table: pa.Table  #: the rows as stored, same order
+    ids: np.ndarray  #: int64 [n]
+    camera_no: np.ndarray  #: int64 [n]
+    start: np.ndarray  #: float64 [n], Unix seconds
+    end: np.ndarray  #: float64 [n], Unix seconds
+    first: np.ndarray  #: float64 [n, 2], metres of the local frame
+    last: np.ndarray  #: float64 [n, 2], metres of the local frame
+    error_m: np.ndarray  #: float64 [n], 1 sd
+    face_width_px: np.ndarray  #: float64 [n], NaN without a face
+    mask_state: np.ndarray  #: str [n]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> Passes:
+        """Return the given rows (indices or mask), in the given order."""
+        rows = np.asarray(rows)
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        values = {
+            name: getattr(self, name)[rows]
+            for name in self.__dataclass_fields__
+            if name != "table"
+        }
+        return Passes(table=self.table.take(pa.array(rows, pa.int64())), **values)
+
+    def row(self, tracklet_id: int) -> int | None:
+        """Return the row of a tracklet, None if it is not visible."""
+        found = np.flatnonzero(self.ids == tracklet_id)
+        return int(found[0]) if len(found) else None
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Analysed footage inside the window and area; one row per part."""
+
+    part_key: np.ndarray  #: int64 [m]
+    camera_no: np.ndarray  #: int64 [m]
+    start: np.ndarray  #: float64 [m], Unix seconds, cut to the window
+    end: np.ndarray  #: float64 [m]
+    footage_id: list[str]
+    source: list[str]
+
+    def seconds_by_camera(self) -> dict[int, float]:
+        """Seconds of analysed footage of each camera number."""
+        totals: dict[int, float] = {}
+        for number, span in zip(self.camera_no, self.end - self.start, strict=True):
+            totals[int(number)] = totals.get(int(number), 0.0) + float(span)
+        return totals
+
+
+class Scope:
+    """The observations one authorisation opens.
+
+    Parameters
+    ----------
+    authorisation : issued by the casebook; checked at every read.
+    registry : camera registry; default: the one of the settings.
+
+    Raises
+    ------
+    NotAuthorisedError
+        If the authorisation is not the casebook's, or has expired.
+    """
+
+    def __init__(
+        self,
+        authorisation: Authorisation,
+        settings: Settings,
+        registry: Registry | None = None,
+    ) -> None:
+        self.authorisation = require(authorisation)
+        self.settings = settings
+        if registry is None:
+            from pipeline.cameras import registry as registries
+
+            registry = registries.load(settings.registry)
+        self.registry = registry
+        shapely.prepare(authorisation.area)
+        everything = list(registry.cameras)
+        inside = shapely.intersects_xy(
+            authorisation.area,
+            np.array([camera.lon for camera in everything], dtype=float),
+            np.array([camera.lat for camera in everything], dtype=float),
+        )
+        #: Cameras inside the area, by number.
+        self.cameras: dict[int, Camera] = {
+            camera.number: camera
+            for camera, within in zip(everything, inside, strict=True)
+            if within
+        }
+        numbers = sorted(self.cameras)
+        east, north = to_local_cm(
+            np.array([self.cameras[n].lon for n in numbers], dtype=float),
+            np.array([self.cameras[n].lat for n in numbers], dtype=float),
+        )
+        #: Their places, metres of the local frame.
+        self.places: dict[int, tuple[float, float]] = {
+            n: (float(x) / 100, float(y) / 100)
+            for n, x, y in zip(numbers, np.ravel(east), np.ravel(north), strict=True)
+        }
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """Start (inclusive) and end of what may be seen, UTC."""
+        return self.authorisation.window_start, self.authorisation.window_end
+
+    def passes(self) -> Passes:
+        """Read the visible tracklets."""
+        require(self.authorisation)
+        if not self.cameras:
+            return _empty_passes()
+        table = reader.tracklets(
+            self.settings,
+            window=self.window,
+            camera_numbers=sorted(self.cameras),
+            columns=_COLUMNS,
+        )
+        return self.admit(table)
+
+    def admit(self, table: pa.Table) -> Passes:
+        """Keep the rows of a tracklet table that the order covers."""
+        numbers = table["camera_no"].to_numpy().astype(np.int64)
+        known = np.isin(numbers, np.array(sorted(self.cameras), dtype=np.int64))
+        table, numbers = table.filter(pa.array(known)), numbers[known]
+        start, end = seconds(table["start_at"]), seconds(table["end_at"])
+        first, last, error = self._ground(table, numbers)
+        opens, closes = (moment.timestamp() for moment in self.window)
+        keep = (start >= opens) & (end <= closes)
+        keep &= self.inside(first) & self.inside(last)
+        ids = table["tracklet_id"].to_numpy()
+        rows = np.flatnonzero(keep)
+        rows = rows[np.lexsort((ids[rows], start[rows]))]
+        return Passes(
+            table=table.take(pa.array(rows, pa.int64())),
+            ids=ids[rows],
+            camera_no=numbers[rows],
+            start=start[rows],
+            end=end[rows],
+            first=first[rows],
+            last=last[rows],
+            error_m=error[rows],
+            face_width_px=floats(table["face_width_px"])[rows],
+            mask_state=texts(table["mask_state"])[rows],
+        )
+
+    def detections(
+        self, camera_numbers: Iterable[int], start: datetime, end: datetime
+    ) -> pa.Table:
+        """Read detections of some cameras, cut to the window and the area.
+
+        Returns the stored columns, ordered by tracklet and time; rows without a
+        ground point are kept (their camera lies inside).
+        """
+        require(self.authorisation)
+        opens, closes = self.window
+        start, end = max(start, opens), min(end, closes)
+        numbers = sorted({int(n) for n in camera_numbers} & set(self.cameras))
+        if not numbers or start > end:
+            from pipeline.store.schema import DETECTION
+
+            return DETECTION.empty_table()
+        # The reader's windows are half open; ours ends with the order's last moment.
+        table = reader.detections(
+            self.settings,
+            window=(start, min(end + timedelta(microseconds=1), closes)),
+            camera_numbers=numbers,
+        )
+        at = seconds(table["at"])
+        keep = (at >= start.timestamp()) & (at <= end.timestamp())
+        keep &= np.isin(table["camera_no"].to_numpy().astype(np.int64), numbers)
+        ground = np.column_stack(
+            [floats(table["east_cm"]) / 100, floats(table["north_cm"]) / 100]
+        )
+        keep &= self.inside(ground) | np.isnan(ground[:, 0])
+        table = table.filter(pa.array(keep))
+        return table.sort_by([("tracklet_id", "ascending"), ("at", "ascending")])
+
+    def footage(self) -> Footage:
+        """Read what was analysed inside the window, of cameras inside the area."""
+        require(self.authorisation)
+        opens, closes = self.window
+        table = reader.footage(
+            self.settings,
+            window=self.window,
+            camera_numbers=sorted(self.cameras),
+            columns=_FOOTAGE_COLUMNS,
+        )
+        start = np.maximum(seconds(table["start_at"]), opens.timestamp())
+        end = np.minimum(seconds(table["end_at"]), closes.timestamp())
+        numbers = table["camera_no"].to_numpy().astype(np.int64)
+        keep = np.flatnonzero((end > start) & np.isin(numbers, sorted(self.cameras)))
+        names, sources = table["footage_id"].to_pylist(), table["source"].to_pylist()
+        return Footage(
+            part_key=table["part_key"].to_numpy()[keep],
+            camera_no=numbers[keep],
+            start=start[keep],
+            end=end[keep],
+            footage_id=[names[i] for i in keep],
+            source=[sources[i] for i in keep],
+        )
+
+    def inside(self, places: np.ndarray) -> np.ndarray:
+        """Tell which places (float [n, 2], local metres) lie inside the area."""
+        if not len(places):
+            return np.zeros(0, dtype=bool)
+        lon, lat = lonlat(places)
+        found: Any = shapely.intersects_xy(self.authorisation.area, lon, lat)
+        return np.asarray(found, dtype=bool)
+
+    def _ground(
+        self, table: pa.Table, numbers: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First and last places [n, 2] and error [n]; the camera's where unknown."""
+        unique, where = np.unique(numbers, return_inverse=True)
+        places = np.array([self.places[int(n)] for n in unique]).reshape(-1, 2)
+        camera = places[where] if len(numbers) else np.empty((0, 2))
+        result = []
+        for name in ("first", "last"):
+            ground = np.column_stack(
+                [
+                    floats(table[f"{name}_east_cm"]) / 100,
+                    floats(table[f"{name}_north_cm"]) / 100,
+                ]
+            )
+            result.append(np.where(np.isnan(ground), camera, ground))
+        error = floats(table["ground_error_cm"]) / 100
+        error = np.where(np.isnan(error), UNCALIBRATED_ERROR_M, error)
+        return result[0], result[1], error
+
+
+def seconds(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Timestamps (UTC) as float64 Unix seconds."""
+    micros = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return np.asarray(micros, dtype=np.float64) / 1e6
+
+
+def moment(unix_seconds: float) -> datetime:
+    """Unix seconds as an aware moment, to the microsecond."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+        microseconds=round(float(unix_seconds) * 1e6)
+    )
+
+
+def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A numeric column as float64, null as NaN."""
+    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return np.asarray(values, dtype=np.float64)
+
+
+def texts(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A text column (plain or dictionary) as str objects, null as "unknown"."""
+    values = column.cast(pa.string()).fill_null("unknown")
+    return np.asarray(values.to_pylist(), dtype=object)
+
+
+def lonlat(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (float [n, 2], metres of the local frame) as WGS84 degrees."""
+    return to_lonlat(places[:, 0] * 100, places[:, 1] * 100)
+
+
+def _empty_passes() -> Passes:
+    from pipeline.store.schema import TRACKLET
+
+    none = np.empty(0)
+    return Passes(
+        table=TRACKLET.empty_table().select(_COLUMNS),
+        ids=none.astype(np.int64),
+        camera_no=none.astype(np.int64),
+        start=none,
+        end=none,
+        first=np.empty((0, 2)),
+        last=np.empty((0, 2)),
+        error_m=none,
+        face_width_px=none,
+        mask_state=none.astype(object),
+    )

@@ -1,0 +1,328 @@
+"""Path: the most probable sequence of passes, and how probable each of them is.
+
+Candidates in time order are the nodes of a chain; a person is seen, walks or
+rides, and is seen again. The model, its assumptions and its limits stand in
+`docs/trace-model.md`. In short: the score of "next seen as j after i" is
+
+    llr_j + ln[ P(next) g(d_ij, dt_ij) / (rate_j * integral of g over footage) ]
+
+where g spreads a person over place and time, rate_j is how many passes a second
+camera j sees (a pass before an empty alley says more than one at a station), and
+the integral runs over the footage that was analysed. Everything else that was
+seen is somebody else; a patient who was never filmed again is an answer too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.cameras import travel_time
+from pipeline.trace import constants as c
+
+#: Least seconds needed between places x1, y1 and x2, y2 (metres, arrays).
+LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: Penalty of a step that cannot be, between two passes that are both certain.
+_IMPOSSIBLE = -60.0
+#: Samples of the analysed footage over which g is integrated.
+_SAMPLES = 4096
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Passes that may be the patient's, ordered by start; n rows."""
+
+    start: np.ndarray  #: float64 [n], Unix seconds
+    end: np.ndarray  #: float64 [n], Unix seconds
+    first: np.ndarray  #: float64 [n, 2], metres
+    last: np.ndarray  #: float64 [n, 2], metres
+    error_m: np.ndarray  #: float64 [n], 1 sd
+    camera_no: np.ndarray  #: int64 [n]
+    llr: np.ndarray  #: float64 [n], natural logarithm
+    certain: np.ndarray  #: bool [n], pointed at or confirmed by a reviewer
+    rate: np.ndarray  #: float64 [n], passes a second before that camera
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Samples of analysed footage: where and when the patient could be seen."""
+
+    place: np.ndarray  #: float64 [s, 2], metres
+    at: np.ndarray  #: float64 [s], Unix seconds
+    weight: np.ndarray  #: float64 [s], seconds each sample stands for
+    seconds: float  #: of footage altogether
+
+
+@dataclass(frozen=True)
+class Path:
+    """The answer for n candidates."""
+
+    rows: np.ndarray  #: int64 [k], candidates on the most probable path, in order
+    posterior: np.ndarray  #: float64 [n], that this pass is the patient's
+    #: float64 [k - 1], that the patient was not filmed between the two passes
+    link: np.ndarray
+    absent: float  #: posterior that no candidate is the patient
+    #: pairs of candidates that are certain but cannot both be one person
+    conflicts: tuple[tuple[int, int], ...] = ()
+
+
+def samples(camera_place: np.ndarray, start: np.ndarray, end: np.ndarray) -> Seen:
+    """Spread samples over footage: place [m, 2], start [m] and end [m] of each part.
+
+    Long footage is sampled more often; the samples are evenly spaced, so that the
+    result is the same every time.
+    """
+    span = np.maximum(np.asarray(end) - np.asarray(start), 0.0)
+    total = float(span.sum())
+    if total <= 0:
+        none = np.empty(0)
+        return Seen(np.empty((0, 2)), none, none, 0.0)
+    step = max(total / _SAMPLES, 1.0)
+    count = np.maximum(np.ceil(span / step).astype(np.int64), 1)
+    part = np.repeat(np.arange(len(span)), count)
+    position = np.arange(len(part)) - np.repeat(np.cumsum(count) - count, count)
+    width = (span / count)[part]
+    return Seen(
+        place=np.asarray(camera_place, dtype=float)[part],
+        at=np.asarray(start)[part] + (position + 0.5) * width,
+        weight=width,
+        seconds=total,
+    )
+
+
+def solve(
+    candidates: Candidates, seen: Seen, least_seconds: LeastSeconds | None = None
+) -> Path:
+    """Find the most probable path and every candidate's posterior.
+
+    Parameters
+    ----------
+    candidates : ordered by start; certain ones are on every path.
+    seen : where and when footage was analysed.
+    least_seconds : travel-time bound; default: that of
+        `cameras.travel_time`, by vehicle along the straight line.
+
+    Notes
+    -----
+    Viterbi for the path, forward-backward for the posteriors, both over the same
+    chain and in logarithms; work and memory grow with n squared.
+    """
+    n = len(candidates.start)
+    if n == 0:
+        return Path(np.empty(0, np.int64), np.empty(0), np.empty(0), 1.0)
+    step, conflicts = _steps(candidates, seen, least_seconds or _straight)
+    begin, finish, nothing = _ends(candidates, seen)
+    llr = np.where(candidates.certain, 0.0, candidates.llr)
+
+    excluded = np.zeros(n, dtype=bool)
+    while True:
+        score = np.where(excluded, -np.inf, llr)
+        rows = _viterbi(score, step, begin, finish, nothing)
+        worse = _clash(rows, candidates)
+        if worse is None:
+            break
+        excluded[worse] = True
+    posterior, link, absent = _posteriors(llr, step, begin, finish, nothing, rows)
+    posterior[candidates.certain] = 1.0
+    return Path(rows, posterior, link, absent, conflicts)
+
+
+def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Density of the next sighting, per square metre and second.
+
+    Parameters
+    ----------
+    distance : metres, straight line.
+    seconds : time since the patient was last seen, >= 0.
+
+    Returns
+    -------
+    float64, a mixture over soon/late and on foot/by vehicle of an exponential law
+    in time and a normal law in the plane, whose spread grows with time.
+    """
+    wait = c.NEXT_SOON_SHARE / c.NEXT_SOON_SECONDS * np.exp(
+        -seconds / c.NEXT_SOON_SECONDS
+    ) + (1 - c.NEXT_SOON_SHARE) / c.NEXT_LATE_SECONDS * np.exp(
+        -seconds / c.NEXT_LATE_SECONDS
+    )
+    place = np.zeros(np.broadcast(distance, seconds).shape)
+    for share, (speed, limit) in (
+        (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
+        (c.VEHICLE_SHARE, c.SPREAD_VEHICLE),
+    ):
+        variance = (c.SPREAD_BASE_M + np.minimum(speed * seconds, limit)) ** 2
+        place += share * np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance)
+    return wait * place
+
+
+def _steps(
+    these: Candidates, seen: Seen, least_seconds: LeastSeconds
+) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
+    """Log score of each step [n, n] (from row, to column), -inf if impossible."""
+    n = len(these.start)
+    step = np.full((n, n), -np.inf)
+    mass = _reachable(these, seen)
+    passed = np.concatenate([[0], np.cumsum(these.certain)])
+    conflicts = []
+    for i in range(n - 1):
+        to = slice(i + 1, n)
+        distance = np.hypot(*(these.first[to] - these.last[i]).T)
+        gap = these.start[to] - these.end[i]
+        error = np.hypot(these.error_m[to], these.error_m[i])
+        score = np.log(c.PRIOR_NEXT) - np.log(these.rate[to] * mass[i])
+        score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
+        score += _travel(these, i, to, distance, gap, error, least_seconds)
+        # A certain pass cannot be stepped over.
+        score[passed[i + 1 : n] > passed[i + 1]] = -np.inf
+        if these.certain[i]:
+            nxt = np.flatnonzero(these.certain[to])[:1]
+            if len(nxt) and not np.isfinite(score[nxt[0]]):
+                score[nxt[0]] = _IMPOSSIBLE
+                conflicts.append((i, i + 1 + int(nxt[0])))
+        step[i, to] = score
+    return step, tuple(conflicts)
+
+
+def _travel(
+    these: Candidates,
+    i: int,
+    to: slice,
+    distance: np.ndarray,
+    gap: np.ndarray,
+    error: np.ndarray,
+    least_seconds: LeastSeconds,
+) -> np.ndarray:
+    """Log penalty for clocks that would have to differ; -inf where impossible."""
+    same = these.camera_no[to] == these.camera_no[i]
+    # Places are uncertain: a step may be shorter by twice the error of both.
+    share = np.clip(1 - 2 * error / np.maximum(distance, 1e-6), 0, 1)
+    x, y = these.last[i]
+    target = these.last[i] + (these.first[to] - these.last[i]) * share[:, None]
+    need = np.asarray(
+        least_seconds(
+            np.full(len(target), x), np.full(len(target), y), target[:, 0], target[:, 1]
+        ),
+        dtype=float,
+    )
+    near = distance <= c.OVERLAP_METRES + 2 * error
+    missing = np.maximum(need - gap, 0.0)
+    # Neighbouring cameras may see one person at the same moment.
+    together = ~same & near & (gap < 0)
+    missing = np.where(together, 0.0, missing)
+    penalty = -0.5 * (missing / c.CLOCK_SD_SECONDS) ** 2
+    penalty[missing > c.CLOCK_LIMIT_SECONDS] = -np.inf
+    penalty[same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)] = -np.inf
+    penalty[~same & ~near & (gap < -c.CLOCK_LIMIT_SECONDS)] = -np.inf
+    # Whoever leaves first was not the one who is still there.
+    penalty[these.end[to] < these.end[i]] = -np.inf
+    return penalty
+
+
+def _reachable(these: Candidates, seen: Seen) -> np.ndarray:
+    """Integral of the spread over footage after each candidate [n]."""
+    n = len(these.start)
+    mass = np.zeros(n)
+    for i in range(n):
+        later = seen.at > these.end[i]
+        distance = np.hypot(*(seen.place[later] - these.last[i]).T)
+        density = spread(distance, seen.at[later] - these.end[i])
+        mass[i] = density @ seen.weight[later]
+    return np.maximum(mass, _TINY)
+
+
+def _ends(these: Candidates, seen: Seen) -> tuple[np.ndarray, np.ndarray, float]:
+    """Log score of beginning at [n], ending at [n], and of no pass at all."""
+    n = len(these.start)
+    begin = np.log(c.PRIOR_PRESENT) - np.log(these.rate * max(seen.seconds, 1.0))
+    finish = np.full(n, np.log(1 - c.PRIOR_NEXT))
+    nothing = float(np.log(1 - c.PRIOR_PRESENT))
+    sure = np.flatnonzero(these.certain)
+    if len(sure):
+        begin[sure[0] + 1 :] = -np.inf
+        finish[: sure[-1]] = -np.inf
+        nothing = -np.inf
+    return begin, finish, nothing
+
+
+def _viterbi(
+    llr: np.ndarray,
+    step: np.ndarray,
+    begin: np.ndarray,
+    finish: np.ndarray,
+    nothing: float,
+) -> np.ndarray:
+    n = len(llr)
+    best, back = begin + llr, np.full(n, -1, dtype=np.int64)
+    for j in range(1, n):
+        ways = best[:j] + step[:j, j]
+        i = int(np.argmax(ways))
+        if ways[i] + llr[j] > best[j]:
+            best[j], back[j] = ways[i] + llr[j], i
+    total = best + finish
+    last = int(np.argmax(total))
+    if not total[last] > nothing:
+        return np.empty(0, np.int64)
+    rows = [last]
+    while back[rows[-1]] >= 0:
+        rows.append(int(back[rows[-1]]))
+    return np.array(rows[::-1], dtype=np.int64)
+
+
+def _posteriors(
+    llr: np.ndarray,
+    step: np.ndarray,
+    begin: np.ndarray,
+    finish: np.ndarray,
+    nothing: float,
+    rows: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    n = len(llr)
+    forward = begin + llr
+    for j in range(1, n):
+        ways = _logsum(forward[:j] + step[:j, j])
+        forward[j] = np.logaddexp(forward[j], ways + llr[j])
+    backward = finish.copy()
+    for i in range(n - 2, -1, -1):
+        ways = _logsum(step[i, i + 1 :] + llr[i + 1 :] + backward[i + 1 :])
+        backward[i] = np.logaddexp(backward[i], ways)
+    total = np.logaddexp(_logsum(forward + finish), nothing)
+    posterior = np.exp(np.minimum(forward + backward - total, 0.0))
+    here, there = rows[:-1], rows[1:]
+    joint = forward[here] + step[here, there] + llr[there] + backward[there] - total
+    return posterior, np.exp(np.minimum(joint, 0.0)), float(np.exp(nothing - total))
+
+
+def _clash(rows: np.ndarray, these: Candidates) -> int | None:
+    """The weaker of two passes of a path that overlap before one camera, if any."""
+    for k in range(len(rows)):
+        for later in rows[k + 1 :]:
+            if these.start[later] >= these.end[rows[k]]:
+                continue
+            overlap = these.end[rows[k]] - these.start[later]
+            if (
+                these.camera_no[later] == these.camera_no[rows[k]]
+                and overlap > c.SAME_CAMERA_OVERLAP_SECONDS
+            ):
+                pair = [int(rows[k]), int(later)]
+                free = [row for row in pair if not these.certain[row]]
+                if free:
+                    return min(free, key=lambda row: float(these.llr[row]))
+    return None
+
+
+def _straight(
+    x1: np.ndarray, y1: np.ndarray, x2: np.ndarray, y2: np.ndarray
+) -> np.ndarray:
+    """As `travel_time.minimum_seconds`, for arrays."""
+    straight = np.hypot(x2 - x1, y2 - y1)
+    return np.maximum(straight - travel_time.SLACK_M, 0.0) / travel_time.VEHICLE_MPS
+
+
+def _logsum(values: np.ndarray) -> float:
+    peak = values.max(initial=-np.inf)
+    if not np.isfinite(peak):
+        return -np.inf
+    return float(peak + np.log(np.exp(values - peak).sum()))

@@ -1,0 +1,272 @@
+"""Results of traces: written whole, read under an authorisation only."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import shapely
+
+from pipeline.casebook import orders
+from pipeline.casebook.authorisation import Authorisation, require
+from pipeline.errors import DongseonError, NotAuthorisedError, StoreError
+from pipeline.settings import Settings, get_settings
+from pipeline.trace.tables import TABLES
+
+_PSEUDONYM = re.compile(r"[\w][\w.-]{0,63}")
+_RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_TIMES = {
+    "run": ("window_start", "window_end"),
+    "sighting": ("start_at", "end_at"),
+    "leg": ("start_at", "end_at"),
+    "contact": ("first_at", "last_at"),
+    "episode": ("start_at", "end_at"),
+    "exposure": ("hour", "hour"),
+}
+
+
+def new_run() -> str:
+    """Return a name for a run; later ones sort later."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def write(
+    authorisation: Authorisation,
+    tables: Mapping[str, pa.Table],
+    *,
+    run: str | None = None,
+    settings: Settings | None = None,
+) -> Path:
+    """Store one run's tables: after this returns they are there whole, or not.
+
+    Parameters
+    ----------
+    tables : name -> table of `tables.TABLES`; all of them.
+    run : name of the run; default: a new one.
+
+    Returns
+    -------
+    Folder of the run.
+
+    Raises
+    ------
+    NotAuthorisedError
+        If the order is no longer in force.
+    StoreError
+        If a table is missing or has other columns.
+    """
+    settings = settings or get_settings()
+    demand(authorisation, settings)
+    missing = set(TABLES) - set(tables)
+    if missing:
+        raise StoreError(f"A run needs the table {sorted(missing)[0]}; it is missing.")
+    home = _home(authorisation, settings)
+    home.mkdir(parents=True, exist_ok=True)
+    name = run or new_run()
+    target, draft = home / f"run={name}", home / f".draft-{secrets.token_hex(8)}"
+    draft.mkdir()
+    try:
+        for table, schema in TABLES.items():
+            _write_table(draft / f"{table}.parquet", tables[table].cast(schema))
+        _flush(draft)
+        os.rename(draft, target)
+        _flush(home)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def runs(
+    authorisation: Authorisation, *, settings: Settings | None = None
+) -> list[str]:
+    """Return the names of a case's runs, oldest first."""
+    settings = settings or get_settings()
+    demand(authorisation, settings)
+    home = _home(authorisation, settings)
+    if not home.is_dir():
+        return []
+    return sorted(
+        path.name.removeprefix("run=")
+        for path in home.glob("run=*")
+        if _RUN.fullmatch(path.name.removeprefix("run="))
+    )
+
+
+def read(
+    authorisation: Authorisation,
+    table: str,
+    run: str | None = None,
+    *,
+    settings: Settings | None = None,
+) -> pa.Table:
+    """Read one table of a run, cut to the window and area of the authorisation.
+
+    Parameters
+    ----------
+    table : a name of `tables.TABLES`.
+    run : default: the newest.
+
+    Returns
+    -------
+    Rows wholly inside the order's window and area. A run made under another order
+    of the same case shows no more than this order allows: contacts and legs of
+    which any part lies outside are left out.
+
+    Raises
+    ------
+    NotAuthorisedError
+        If the authorisation is not the casebook's, has expired or was revoked.
+    DongseonError
+        If the case has no run, or not this one.
+    """
+    settings = settings or get_settings()
+    demand(authorisation, settings)
+    folder = _folder(authorisation, run, settings)
+    found = _load(folder, table)
+    if table == "run":
+        return found
+    return _covered(authorisation, table, found, folder)
+
+
+def demand(authorisation: Authorisation, settings: Settings) -> Authorisation:
+    """Return the authorisation if its order is in force at this moment."""
+    require(authorisation)
+    if not orders.still_valid(authorisation, settings):
+        raise NotAuthorisedError(
+            f"Order {authorisation.order_id} of case {authorisation.case} is no longer "
+            "in force; request a new order."
+        )
+    return authorisation
+
+
+def _covered(
+    authorisation: Authorisation, table: str, found: pa.Table, folder: Path
+) -> pa.Table:
+    keep = _in_window(authorisation, table, found)
+    area = authorisation.area
+    if table in ("sighting", "episode"):
+        keep &= shapely.intersects_xy(
+            area, found["lon"].to_numpy(), found["lat"].to_numpy()
+        )
+    elif table == "leg":
+        keep &= _ends_inside(authorisation, found, folder)
+    elif table == "contact":
+        keep &= _episodes_inside(authorisation, found, folder)
+    elif table == "exposure":
+        keep &= np.array(
+            [_cell_inside(area, cell) for cell in found["cell"].to_pylist()], dtype=bool
+        )
+    return found.filter(pa.array(keep, pa.bool_()))
+
+
+def _in_window(authorisation: Authorisation, table: str, found: pa.Table) -> np.ndarray:
+    first, last = _TIMES[table]
+    stamp = pa.timestamp("us", tz="UTC")
+    opens = pa.scalar(authorisation.window_start.astimezone(UTC), stamp)
+    closes = pa.scalar(authorisation.window_end.astimezone(UTC), stamp)
+    if table == "exposure":  # an hour counts when it touches the window
+        opens = pc.floor_temporal(opens, unit="hour")
+    inside = pc.and_(
+        pc.greater_equal(found[first], opens), pc.less_equal(found[last], closes)
+    )
+    return np.array(inside.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _ends_inside(
+    authorisation: Authorisation, found: pa.Table, folder: Path
+) -> np.ndarray:
+    """Legs between two sightings that are both covered."""
+    all_sightings = _load(folder, "sighting")
+    covered = _covered(authorisation, "sighting", all_sightings, folder)
+    known = covered["sighting"].to_numpy()
+    return np.isin(found["from_sighting"].to_numpy(), known) & np.isin(
+        found["to_sighting"].to_numpy(), known
+    )
+
+
+def _episodes_inside(
+    authorisation: Authorisation, found: pa.Table, folder: Path
+) -> np.ndarray:
+    """Contacts all of whose episodes are covered."""
+    episodes = _load(folder, "episode")
+    covered = _covered(authorisation, "episode", episodes, folder)
+    whole = episodes["contact"].to_pylist()
+    inside = covered["contact"].to_pylist()
+    return np.array(
+        [
+            whole.count(name) == inside.count(name)
+            for name in found["contact"].to_pylist()
+        ],
+        dtype=bool,
+    )
+
+
+def _cell_inside(area: shapely.Geometry, cell: str) -> bool:
+    import h3
+
+    lat, lon = h3.cell_to_latlng(cell)
+    if shapely.intersects_xy(area, lon, lat):
+        return True
+    ring = [(x, y) for y, x in h3.cell_to_boundary(cell)]
+    return bool(shapely.Polygon(ring).intersects(area))
+
+
+def _folder(authorisation: Authorisation, run: str | None, settings: Settings) -> Path:
+    known = runs(authorisation, settings=settings)
+    case = authorisation.case
+    if not known:
+        raise DongseonError(
+            f"Case {case} has no trace yet; run `dongseon trace {case}` first."
+        )
+    name = run or known[-1]
+    if name not in known:
+        raise DongseonError(
+            f"Case {case} has no run {name!r}; its newest is {known[-1]}."
+        )
+    return _home(authorisation, settings) / f"run={name}"
+
+
+def _load(folder: Path, table: str) -> pa.Table:
+    if table not in TABLES:
+        raise StoreError(f"{table!r} must be one of {', '.join(TABLES)}.")
+    path = folder / f"{table}.parquet"
+    try:
+        return pq.read_table(path, partitioning=None).select(TABLES[table].names)
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise StoreError(
+            f"The result {path} cannot be read ({error}); trace the case again."
+        ) from error
+
+
+def _home(authorisation: Authorisation, settings: Settings) -> Path:
+    if not _PSEUDONYM.fullmatch(authorisation.case):
+        raise StoreError(
+            f"The pseudonym {authorisation.case!r} cannot name a folder; use letters, "
+            "digits, dots, dashes and underscores."
+        )
+    return settings.results_dir / f"case={authorisation.case}"
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    with open(path, "xb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
