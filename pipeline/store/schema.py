@@ -1,8 +1,9 @@
 """Columns of the observation store, declared once.
 
 Three tables, each a folder of immutable Parquet segments under
-`data/observations/<table>/date=YYYY-MM-DD/hour=HH/<segment>.parquet` (UTC date
-and hour of the segment's first row).
+`data/observations/<table>/date=YYYY-MM-DD/hour=HH/<unit>.parquet` (UTC date and
+hour in which the part of footage starts; the unit as 16 hexadecimal digits). A
+part lasts an hour at most.
 
 The footage table is the manifest: a row of `tracklet` or `detection` counts only
 if the footage log holds a row with the same (unit, part_key). A part that was

@@ -1,0 +1,214 @@
+"""Where segments lie, how they are named, and how a file becomes visible."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import StoreError
+from pipeline.store.ids import EPOCH
+from pipeline.store.schema import TABLES
+
+#: Rows per row group: about one neighbourhood of cameras in an hour of the city,
+#: so that a search in a small area reads little.
+ROW_GROUP = {"footage": 65_536, "tracklet": 16_384, "detection": 65_536}
+#: Sort order of each table within a segment.
+SORT = {
+    "footage": ("camera_no", "start_at"),
+    "tracklet": ("camera_no", "start_at"),
+    "detection": ("camera_no", "second"),
+}
+#: Rows may stick out of their part by this much (a frame on the boundary).
+TOLERANCE = timedelta(seconds=1)
+#: Longest part, so that a window reaches back over one folder only.
+LONGEST_PART = timedelta(hours=1)
+#: Columns of embeddings: uncompressed and plain, because they are scanned whole.
+_VECTORS = ("face_i8", "face_f16", "appearance_i8", "appearance_f16")
+#: Columns whose values repeat.
+_REPEATING = (
+    "unit",
+    "part_key",
+    "camera_id",
+    "camera_no",
+    "face_model",
+    "appearance_model",
+    "mask_state",
+    "ground_error_cm",
+)
+_PENDING = ".pending-"
+_LAST_UNIT = 0
+_UNIT_LOCK = threading.Lock()
+
+
+def new_unit() -> int:
+    """Return a 63-bit number for a publication; later ones are larger.
+
+    Microseconds since 2020 and 12 random bits, so that machines need not agree.
+    """
+    global _LAST_UNIT
+    micros = int((time.time() - EPOCH.timestamp()) * 1_000_000)
+    with _UNIT_LOCK:
+        unit = max((micros << 12) | secrets.randbits(12), _LAST_UNIT + 1)
+        _LAST_UNIT = unit
+    return unit
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the UTC hour whose folder holds a part that starts at `moment`."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def folder(root: Path, table: str, hour: datetime) -> Path:
+    """Return the folder of one table and UTC hour."""
+    return root / table / f"date={hour:%Y-%m-%d}" / f"hour={hour:%H}"
+
+
+def segment(root: Path, table: str, hour: datetime, unit: int) -> Path:
+    """Return the path of one unit's segment."""
+    return folder(root, table, hour) / f"{unit:016x}.parquet"
+
+
+def unit_of(path: Path) -> int | None:
+    """Return the unit a segment's name carries; None if it is no segment's name."""
+    try:
+        return int(path.stem, 16) if len(path.stem) == 16 else None
+    except ValueError:
+        return None
+
+
+def hours(root: Path, table: str) -> list[datetime]:
+    """Return the UTC hours for which a table has a folder, in order."""
+    found = []
+    for path in (root / table).glob("date=*/hour=*"):
+        with contextlib.suppress(ValueError):
+            text = path.parent.name[5:] + path.name[5:]
+            found.append(datetime.strptime(text, "%Y-%m-%d%H").replace(tzinfo=UTC))
+    return sorted(found)
+
+
+def segments(root: Path, table: str, hour: datetime) -> list[Path]:
+    """Return the published segments of one table and hour, oldest first."""
+    with contextlib.suppress(FileNotFoundError):
+        entries = os.listdir(folder(root, table, hour))
+        names = sorted(n for n in entries if n.endswith(".parquet") and n[0] != ".")
+        return [folder(root, table, hour) / name for name in names]
+    return []
+
+
+def pending_files(directory: Path) -> list[Path]:
+    """Return files whose writing was not finished (a crash, or work under way)."""
+    return sorted(directory.glob(f"{_PENDING}*"))
+
+
+def write(path: Path, table: pa.Table, name: str) -> int:
+    """Write one segment so that it is there whole or not at all.
+
+    The rows go to a temporary file of the same folder, are flushed to disk, and
+    the file is renamed; then the folder is flushed. Returns the bytes written.
+    """
+    make_folder(path.parent)
+    pending = path.parent / f"{_PENDING}{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        with open(pending, "xb") as file:
+            pq.write_table(table, file, **parquet_options(name, table.schema))
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        os.rename(pending, path)
+    except BaseException:
+        pending.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+    return size
+
+
+def parquet_options(name: str, schema: pa.Schema) -> dict:
+    """Return the Parquet writer's options of one table."""
+    columns = schema.names
+    return {
+        "row_group_size": ROW_GROUP[name],
+        "compression": {c: "NONE" if c in _VECTORS else "ZSTD" for c in columns},
+        "compression_level": {c: 1 for c in columns if c not in _VECTORS},
+        "use_dictionary": [c for c in columns if c in _REPEATING],
+        "write_statistics": [c for c in columns if c not in _VECTORS],
+    }
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, flushed to disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+    flush_folder(path.parent)
+
+
+def flush_folder(path: Path) -> None:
+    """Flush a folder's entries to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def lock(root: Path, hour: datetime, *, exclusive: bool) -> Iterator[None]:
+    """Hold the lock of one hour: shared to publish, exclusive to rewrite.
+
+    The kernel releases it when the process ends, however it ends.
+    """
+    locks = root / ".locks"
+    make_folder(locks)
+    path = locks / f"{hour:%Y-%m-%dT%H}"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
+    """Read one segment, or some of its columns, in the table's schema."""
+    try:
+        # partitioning=None: the folder's date and hour are no columns of the file.
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise StoreError(
+            f"the {name} segment {path} cannot be read ({error}); restore it from a "
+            "backup, or remove it and analyse that footage again."
+        ) from error
+
+
+def seed(root: Path) -> None:
+    """Make every table's folder hold at least one file, of no rows.
+
+    DuckDB refuses a view over a pattern that matches no file.
+    """
+    hour = datetime(1970, 1, 1, tzinfo=UTC)
+    for name, schema in TABLES.items():
+        path = folder(root, name, hour) / "seed.parquet"
+        if not path.exists():
+            write(path, schema.empty_table(), name)
+
+
+def each_hour(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the UTC hours that [start, end) touches."""
+    hour = hour_of(start)
+    while hour < end:
+        yield hour
+        hour += timedelta(hours=1)

@@ -1,0 +1,116 @@
+"""The footage log: which publication of each part counts."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.store import layout
+from pipeline.store.schema import FOOTAGE
+
+#: Columns needed to tell what is visible; small, and kept in memory per file.
+KEYS = [
+    "footage_id",
+    "part",
+    "part_key",
+    "unit",
+    "generation",
+    "camera_id",
+    "camera_no",
+    "start_at",
+    "end_at",
+    "tracklets",
+    "source",
+]
+_CACHE: OrderedDict[Path, pa.Table] = OrderedDict()
+_CACHE_ROWS = 2_000_000
+_CACHE_LOCK = threading.Lock()
+
+
+def visible(
+    root: Path, hours: Iterable[datetime], *, columns: list[str] | None = None
+) -> pa.Table:
+    """Return the footage rows that count, of the given UTC hours.
+
+    Of the rows with the same part_key, the one with the highest
+    (generation, unit) is returned. Segments that a compaction removed while
+    the folder was being read are covered by the one that replaced them: the
+    folder is then read again.
+
+    Parameters
+    ----------
+    root : folder of the observations.
+    hours : UTC hours, each the hour of the part's start.
+    columns : default `KEYS`; `schema.FOOTAGE.names` for everything.
+    """
+    wanted = columns or KEYS
+    tables = [winners(_hour(root, hour, wanted)) for hour in hours]
+    schema = pa.schema([FOOTAGE.field(name) for name in wanted])
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def winners(table: pa.Table) -> pa.Table:
+    """Return of each part_key the row with the highest (generation, unit)."""
+    if table.num_rows < 2:
+        return table
+    key = table["part_key"].to_numpy()
+    order = np.lexsort((table["unit"].to_numpy(), table["generation"].to_numpy(), key))
+    last = np.ones(len(order), dtype=bool)
+    last[:-1] = key[order][1:] != key[order][:-1]
+    if last.all():
+        return table
+    return table.take(pa.array(np.sort(order[last])))
+
+
+def every_row(root: Path, hour: datetime, columns: list[str] | None = None) -> pa.Table:
+    """Return all footage rows of one hour, the superseded ones too."""
+    return _hour(root, hour, columns or KEYS)
+
+
+def generations(table: pa.Table, part_keys: np.ndarray) -> np.ndarray:
+    """Return int64 [n], the highest generation logged per part; -1 where none."""
+    result = np.full(len(part_keys), -1, dtype=np.int64)
+    rows = table.filter(pc.is_in(table["part_key"], pa.array(part_keys)))
+    for key, generation in zip(
+        rows["part_key"].to_pylist(), rows["generation"].to_pylist(), strict=True
+    ):
+        at = part_keys == key
+        result[at] = np.maximum(result[at], generation)
+    return result
+
+
+def _hour(root: Path, hour: datetime, columns: list[str]) -> pa.Table:
+    schema = pa.schema([FOOTAGE.field(name) for name in columns])
+    while True:
+        tables = [schema.empty_table()]
+        try:
+            for path in layout.segments(root, "footage", hour):
+                if layout.unit_of(path) is not None:
+                    tables.append(_segment(path, columns))
+        except FileNotFoundError:
+            continue  # compacted away in between: list the folder again
+        return pa.concat_tables(tables)
+
+
+def _segment(path: Path, columns: list[str]) -> pa.Table:
+    """Read one segment; its keys come from memory, since it never changes."""
+    if not set(columns) <= set(KEYS):
+        return layout.read(path, "footage", columns)
+    with _CACHE_LOCK:
+        table = _CACHE.get(path)
+        if table is not None:
+            _CACHE.move_to_end(path)
+    if table is None:
+        table = layout.read(path, "footage", KEYS)
+        with _CACHE_LOCK:
+            _CACHE[path] = table
+            while sum(t.num_rows for t in _CACHE.values()) > _CACHE_ROWS:
+                _CACHE.popitem(last=False)
+    return table.select(columns)
