@@ -1,0 +1,1 @@
+"""Steps that bring a casebook's tables up to date (Alembic)."""
