@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from pipeline.errors import FootageError
 from pipeline.store.ids import EPOCH
@@ -103,8 +104,17 @@ def parse(text: str | datetime, what: str = "The time") -> datetime:
     return moment.astimezone(UTC)
 
 
+def shown(moment: datetime, time_zone: str = "Asia/Seoul") -> str:
+    """Return a time as people of that zone read it, with the zone."""
+    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def check(
-    clock: Clock, duration_s: float, path: Path, now: datetime | None = None
+    clock: Clock,
+    duration_s: float,
+    path: Path,
+    now: datetime | None = None,
+    time_zone: str = "Asia/Seoul",
 ) -> datetime:
     """Return the end of a clip, refusing one that lies outside possible time.
 
@@ -122,18 +132,19 @@ def check(
     }[clock.origin]
     if clock.start_at > now:
         raise FootageError(
-            f"The clip {path.name} would start at {clock.start_at:%Y-%m-%d %H:%M:%S} "
-            f"UTC, which is in the future; correct {source}."
+            f"The clip {path.name} would start at "
+            f"{shown(clock.start_at, time_zone)}, which is in the future; "
+            f"correct {source}."
         )
     if end > now:
         raise FootageError(
-            f"The clip {path.name} would end at {end:%Y-%m-%d %H:%M:%S} UTC, which is "
-            f"in the future; correct {source}."
+            f"The clip {path.name} would end at {shown(end, time_zone)}, which "
+            f"is in the future; correct {source}."
         )
     if clock.start_at < EPOCH:
         raise FootageError(
-            f"The clip {path.name} would start at {clock.start_at:%Y-%m-%d} UTC, "
-            f"before {EPOCH:%Y}, which the store does not hold; correct {source}."
+            f"The clip {path.name} would start at "
+            f"{shown(clock.start_at, time_zone)}, before {EPOCH:%Y}, which the store does not hold; correct {source}."
         )
     return end
 

@@ -1,0 +1,95 @@
+"""What an ingest did, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.store.schema import MASK_STATES
+
+
+@dataclass(frozen=True)
+class ClipSummary:
+    """The figures of one clip, parts stored earlier included."""
+
+    path: Path
+    camera_id: str
+    footage_id: str
+    clock: str  #: where the start came from: argument, name or registry
+    start_at: datetime  #: UTC
+    end_at: datetime  #: UTC
+    parts: int
+    parts_done_before: int  #: found stored, not analysed again
+    frames_read: int
+    frames_analysed: int
+    frames_corrupt: int
+    persons: int  #: person detections
+    tracklets: int
+    faces: int  #: face detections
+    masks: dict[str, int]  #: tracklets by mask state
+    footage_seconds: float
+    seconds: float  #: of work, when each part was analysed
+    notes: tuple[str, ...] = ()  #: one sentence each: truncated, damaged ...
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of footage analysed in a second."""
+        return self.footage_seconds / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """The figures of every clip of a source."""
+
+    camera_id: str
+    clips: tuple[ClipSummary, ...]
+    #: clips that were not stored, each with the reason
+    refused: tuple[tuple[Path, str], ...] = ()
+    masks: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        masks = {s: sum(c.masks[s] for c in self.clips) for s in MASK_STATES}
+        object.__setattr__(self, "masks", masks)
+
+    def total(self, name: str) -> float:
+        """Return the sum of a figure over the clips, e.g. `persons`."""
+        return sum(getattr(clip, name) for clip in self.clips)
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of footage analysed in a second, over all clips."""
+        seconds = self.total("seconds")
+        return self.total("footage_seconds") / seconds if seconds else 0.0
+
+
+def of_parts(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Add up the figures of footage rows into fields of `ClipSummary`."""
+    rows = list(rows)
+    names = ["frames_read", "frames_analysed", "frames_corrupt"]
+    names += ["persons", "tracklets", "faces", "seconds"]
+    figures: dict[str, Any] = {n: sum(row[n] or 0 for row in rows) for n in names}
+    figures["masks"] = {
+        state: sum(row[f"masks_{state}"] or 0 for row in rows) for state in MASK_STATES
+    }
+    figures["footage_seconds"] = sum(
+        (row["end_at"] - row["start_at"]).total_seconds() for row in rows
+    )
+    return figures
+
+
+def lines(clip: ClipSummary) -> list[str]:
+    """Say a clip's figures in two or three lines."""
+    masks = ", ".join(f"{clip.masks[s]} {s}" for s in reversed(MASK_STATES))
+    damaged = f", {clip.frames_corrupt} damaged" if clip.frames_corrupt else ""
+    text = [
+        f"{clip.path.name} at {clip.camera_id}: {clip.frames_read} frames read, "
+        f"{clip.frames_analysed} analysed{damaged}",
+        f"  {clip.persons} persons, {clip.tracklets} tracklets, {clip.faces} faces, "
+        f"masks: {masks}",
+        f"  {clip.footage_seconds:.1f} s of footage in {clip.seconds:.1f} s "
+        f"({clip.times_real_time:.1f} times real time)",
+    ]
+    return text + [f"  note: {note}" for note in clip.notes]
