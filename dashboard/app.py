@@ -1,0 +1,20 @@
+"""Entry of the dashboard: one ASGI application over pages, assets and the gate.
+
+`dongseon dashboard` runs it; so does `streamlit run dashboard/app.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from dashboard.access import LocalGate
+from dashboard.serving import routes
+
+app = App(
+    Path(__file__).with_name("shell.py"),
+    routes=routes(),
+    middleware=[Middleware(LocalGate)],
+)

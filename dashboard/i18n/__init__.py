@@ -1,0 +1,60 @@
+"""Texts of the pages in English and Korean, and the switch between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.i18n import en, ko
+
+LANGUAGES: dict[str, Mapping[str, str]] = {"en": en.TEXTS, "ko": ko.TEXTS}
+NAMES = {"en": "English", "ko": "한국어"}
+DEFAULT = "en"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of one language; call it with a key and the values to fill in."""
+
+    language: str
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a text.
+
+        Raises
+        ------
+        KeyError
+            If the language has no such text.
+        """
+        return LANGUAGES[self.language][key].format(**values)
+
+    def of(self, group: str, value: object) -> str:
+        """Return the word for a stored value, or the value where there is none."""
+        return LANGUAGES[self.language].get(f"{group}_{value}", str(value))
+
+    def several(self, prefix: str) -> dict[str, str]:
+        """Return all texts whose key starts with a prefix, without the prefix."""
+        return {
+            key.removeprefix(prefix): value
+            for key, value in LANGUAGES[self.language].items()
+            if key.startswith(prefix)
+        }
+
+
+def choose() -> Texts:
+    """Return the texts in the language of this session."""
+    return Texts(st.session_state.get("language") or DEFAULT)
+
+
+def switch() -> None:
+    """Show the switch between the languages."""
+    st.session_state.setdefault("language", DEFAULT)
+    st.radio(
+        "Language / 언어",
+        list(LANGUAGES),
+        format_func=NAMES.__getitem__,
+        key="language",
+        horizontal=True,
+    )

@@ -1,0 +1,261 @@
+// The trace map: draws the layers that Python declared with pydeck, and animates
+// the patient's way on the client. Messages go to the server only when the range
+// of time or the picked sighting changes, never while playing.
+
+import { buildControls } from "./timeline.js";
+import { dashes, dashMetres } from "./dashes.js";
+import { buildLegend, scaleBar, tooltip } from "./furniture.js";
+
+const FRAME_MS_HEAT = 250; // heat is summed anew at most this often while playing
+const TILE = 512;
+
+let engine; // deck.gl as shipped in the installed pydeck, loaded once per page
+
+export default function mount(component) {
+  const root = component.parentElement.querySelector(".trace-map");
+  let view = root.traceMap;
+  if (!view) {
+    view = root.traceMap = new TraceMap(root);
+  }
+  clearTimeout(view.farewell);
+  view.update(component);
+  return () => {
+    // A rerun may clean up and mount again at once: only a real absence ends it.
+    view.farewell = setTimeout(() => view.destroy(), 500);
+  };
+}
+
+class TraceMap {
+  constructor(root) {
+    this.root = root;
+    this.canvas = root.querySelector(".canvas");
+    this.deck = null;
+    this.hidden = new Set();
+    this.now = 0;
+    this.playing = false;
+  }
+
+  async update(component) {
+    this.component = component;
+    const data = component.data;
+    const fresh = data.key !== this.data?.key;
+    const relabelled = data.language !== this.data?.language;
+    const redrawn = data.spec !== this.data?.spec;
+    const focus = JSON.stringify(data.focus ?? null);
+    const moved = focus !== this.focus;
+    this.data = data;
+    this.focus = focus;
+    this.root.style.height = `${data.height}px`;
+    if (fresh) {
+      this.range = data.range ?? [0, data.timeline.seconds];
+      this.now = this.range[0];
+      this.playing = false;
+      this.speed = data.speed;
+    }
+    if (fresh || relabelled) {
+      this.controls = buildControls(this);
+      buildLegend(this);
+    }
+    if (!engine) {
+      engine = import(data.engine).then((module) => module.default);
+    }
+    const { createDeck, updateDeck } = await engine;
+    if (this.gone) return;
+    if (!this.deck) {
+      if (!this.open(createDeck)) return;
+    } else if (redrawn) {
+      updateDeck(JSON.parse(data.spec), this.deck);
+      this.adopt();
+    }
+    if (fresh && !data.focus) this.fit(data.bounds, 0);
+    if (moved && data.focus) this.goTo(data.focus);
+    this.refresh();
+  }
+
+  open(createDeck) {
+    const probe = document.createElement("canvas").getContext("webgl2");
+    if (!probe) {
+      this.canvas.textContent = this.data.texts.no_webgl;
+      return false;
+    }
+    probe.getExtension("WEBGL_lose_context")?.loseContext();
+    this.deck = createDeck({
+      container: this.canvas,
+      jsonInput: JSON.parse(this.data.spec),
+      tooltip: null,
+      customLibraries: [],
+    });
+    this.deck.setProps({
+      getTooltip: (info) => tooltip(info, this.data.texts),
+      onClick: (info) => this.picked(info),
+      getCursor: ({ isDragging, isHovering }) =>
+        isDragging ? "grabbing" : isHovering ? "pointer" : "grab",
+      onViewStateChange: ({ viewState }) => {
+        this.zoomed(viewState);
+        return viewState;
+      },
+    });
+    this.adopt();
+    return true;
+  }
+
+  // Keep the layers as declared: what is shown is cut from them.
+  adopt() {
+    this.layers = this.deck.props.layers.filter(Boolean);
+    this.timed = new Map();
+    for (const id of this.data.timed) {
+      const layer = this.layers.find((each) => each.id === id);
+      if (layer) this.timed.set(id, layer.props.data);
+    }
+    this.dirty = true;
+  }
+
+  picked(info) {
+    const sighting = info.object?.sighting;
+    if (sighting !== undefined) this.component.setTriggerValue("pick", sighting);
+  }
+
+  zoomed(viewState) {
+    scaleBar(this.root, viewState);
+    const dash = dashMetres(viewState);
+    if (dash === this.dash) return;
+    this.dash = dash;
+    this.dirty = true;
+    cancelAnimationFrame(this.redashing);
+    this.redashing = requestAnimationFrame(() => this.gone || this.refresh());
+  }
+
+  // --- time ---------------------------------------------------------------
+
+  setRange(from, to, settled) {
+    this.range = [from, to];
+    this.now = Math.min(Math.max(this.now, from), to);
+    this.refresh();
+    clearTimeout(this.telling);
+    this.telling = setTimeout(
+      () => this.component.setStateValue("range", this.range),
+      settled ? 0 : 120,
+    );
+  }
+
+  setNow(seconds) {
+    this.now = Math.min(Math.max(seconds, this.range[0]), this.range[1]);
+    this.refresh();
+  }
+
+  toggle() {
+    this.playing = !this.playing;
+    if (this.playing && this.now >= this.range[1]) this.now = this.range[0];
+    this.last = performance.now();
+    if (this.playing) requestAnimationFrame((at) => this.step(at));
+    this.refresh();
+  }
+
+  step(at) {
+    if (!this.playing || this.gone) return;
+    const seconds = Math.max(0, at - this.last) / 1000;
+    this.last = at;
+    this.now = Math.min(this.now + seconds * this.speed, this.range[1]);
+    if (this.now >= this.range[1]) this.playing = false;
+    this.refresh(this.playing);
+    if (this.playing) requestAnimationFrame((next) => this.step(next));
+  }
+
+  // --- drawing ------------------------------------------------------------
+
+  refresh(animating = false) {
+    const state = this.position();
+    this.controls.show(state);
+    if (!this.deck || !this.layers) return;
+    const [from, to] = this.range;
+    const until = this.now > from && this.now < to ? this.now : to;
+    const due = !animating || performance.now() - (this.cutAt ?? 0) > FRAME_MS_HEAT;
+    const cut = due && `${from} ${to} ${until}`;
+    const recut = this.dirty || (cut && cut !== this.cut);
+    if (recut) {
+      this.cut = cut;
+      this.cutAt = performance.now();
+    }
+    this.layers = this.layers.map((layer) => {
+      const visible = !this.hidden.has(layer.id);
+      if (recut && this.timed.has(layer.id)) {
+        const end = layer.id === "heat" ? until : to;
+        const rows = this.timed.get(layer.id);
+        let data = rows.filter((row) => row.t1 >= from && row.t0 <= end);
+        if (this.data.dashed.includes(layer.id)) data = dashes(data, this.dash);
+        return layer.clone({ data, visible });
+      }
+      if (layer.id === "trail") return layer.clone({ currentTime: this.now, visible });
+      if (layer.id === "patient" || layer.id === "patient-halo") {
+        const data = state.at ? [{ p: state.at, seen: state.kind === "seen" }] : [];
+        return layer.clone({
+          data,
+          visible,
+          filled: layer.id === "patient-halo" || state.kind === "seen",
+        });
+      }
+      return layer.props.visible === visible ? layer : layer.clone({ visible });
+    });
+    this.dirty = false;
+    this.deck.setProps({ layers: this.layers });
+  }
+
+  // Where the patient is at `now`: seen, inferred, or (between legs) unknown.
+  position() {
+    const legs = this.data.timeline.legs;
+    let held = null;
+    for (const leg of legs) {
+      const last = leg.t.length - 1;
+      if (this.now < leg.t[0]) break;
+      if (this.now <= leg.t[last]) {
+        let index = 1;
+        while (index < last && leg.t[index] < this.now) index += 1;
+        if (last === 0) return { at: leg.p[0], kind: leg.kind, leg };
+        const span = leg.t[index] - leg.t[index - 1] || 1;
+        const share = Math.min(1, (this.now - leg.t[index - 1]) / span);
+        const [a, b] = [leg.p[index - 1], leg.p[index]];
+        const at = [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
+        return { at, kind: leg.kind, leg };
+      }
+      held = leg.p[last];
+    }
+    return { at: held, kind: "unknown", leg: null };
+  }
+
+  fit([west, south, east, north], transitionDuration = 300) {
+    const { clientWidth, clientHeight } = this.canvas;
+    const y = (lat) => Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360));
+    const worldX = Math.max((east - west) / 360, 1e-7);
+    const worldY = Math.max((y(north) - y(south)) / (2 * Math.PI), 1e-7);
+    const zoom = Math.min(
+      Math.log2((clientWidth * 0.72) / TILE / worldX),
+      Math.log2((clientHeight * 0.7) / TILE / worldY),
+      18,
+    );
+    this.goTo(
+      { longitude: (west + east) / 2, latitude: (south + north) / 2, zoom },
+      transitionDuration,
+    );
+  }
+
+  goTo(target, transitionDuration = 350) {
+    const viewState = { pitch: 0, bearing: 0, ...target, transitionDuration };
+    delete viewState.sighting;
+    this.deck.setProps({ initialViewState: viewState });
+    this.zoomed(viewState);
+  }
+
+  show(layerIds, visible) {
+    for (const id of layerIds) visible ? this.hidden.delete(id) : this.hidden.add(id);
+    this.refresh();
+  }
+
+  destroy() {
+    this.gone = true;
+    this.playing = false;
+    clearTimeout(this.telling);
+    this.deck?.finalize();
+    this.deck = null;
+    delete this.root.traceMap;
+  }
+}

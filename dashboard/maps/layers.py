@@ -1,0 +1,367 @@
+"""Layers of a trace, declared with pydeck; the component draws and animates them.
+
+Records that belong to a time carry `t0` and `t1`, seconds after the trace's
+start: the browser cuts the selected range from them without asking the server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import h3
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pydeck
+from shapely.geometry import mapping
+
+from dashboard.maps import basemap
+from pipeline.cameras import coverage
+from pipeline.cameras.registry import Camera
+
+#: Layers whose records the browser cuts to the selected range of time.
+TIMED = ("heat", "path-inferred", "path-seen", "sightings", "sighting-labels")
+#: Layers that the browser cuts into dashes of a fixed length on the screen
+#: (the deck.gl that pydeck ships has no dashed lines of its own).
+DASHED = ("path-inferred",)
+#: More cells than this make a slider sluggish; coarser ones are taken instead.
+MOST_CELLS = 5_000
+FINEST, COARSEST = 13, 9  # H3 resolutions of the heat's cells
+BIN_SECONDS = 30.0
+
+SEEN = [29, 78, 216]
+INFERRED = [91, 127, 214]
+PATIENT = [225, 29, 72]
+BOUND = [15, 118, 110]
+PILL = [30, 58, 138]
+ASIDE = [148, 163, 184]
+HEAT = [[254, 217, 118], [254, 178, 76], [253, 141, 60], [227, 26, 28], [189, 0, 38]]
+
+
+def text(value: str) -> pydeck.types.String:
+    """Return a string that deck.gl takes literally, not as an expression."""
+    return pydeck.types.String(value)
+
+
+def cameras(url: str) -> pydeck.Layer:
+    """Return the whole network, fetched by URL once."""
+    return pydeck.Layer(
+        "ScatterplotLayer",
+        url,
+        id="cameras",
+        get_position="p",
+        get_fill_color="c",
+        get_radius=5,
+        radius_min_pixels=1.4,
+        radius_max_pixels=5,
+        pickable=True,
+    )
+
+
+def bound_cameras(
+    bound: list[Camera], seen: set[str], tips: dict[str, list[str]]
+) -> list[pydeck.Layer]:
+    """Return the cameras with footage, their coverage, and which saw the patient."""
+    rows = [
+        {
+            "p": [camera.lon, camera.lat],
+            "c": PATIENT if camera.id in seen else BOUND,
+            "tip": tips.get(camera.id, [camera.id]),
+        }
+        for camera in bound
+    ]
+    ground = [
+        {"polygon": mapping(coverage.polygon(camera))["coordinates"]}
+        for camera in bound
+        if camera.height_m is not None
+    ]
+    return [
+        pydeck.Layer(
+            "PolygonLayer",
+            ground,
+            id="coverage",
+            get_polygon="polygon",
+            get_fill_color=[*BOUND, 28],
+            get_line_color=[*BOUND, 110],
+            line_width_units=text("pixels"),
+            get_line_width=1,
+            pickable=False,
+        ),
+        pydeck.Layer(
+            "ScatterplotLayer",
+            rows,
+            id="bound",
+            get_position="p",
+            get_fill_color=[255, 255, 255],
+            get_line_color="c",
+            stroked=True,
+            line_width_units=text("pixels"),
+            get_line_width=2.5,
+            radius_units=text("pixels"),
+            get_radius=5,
+            pickable=True,
+        ),
+    ]
+
+
+def heat(episodes: pa.Table, start: float) -> pydeck.Layer:
+    """Return contact-exposure: person-seconds within the rule's distance.
+
+    Each episode is spread evenly over its time, summed by H3 cell and half minute
+    (or coarser, so that at most `MOST_CELLS` records go to the browser).
+    """
+    return pydeck.Layer(
+        "HeatmapLayer",
+        heat_records(episodes, start),
+        id="heat",
+        get_position="p",
+        get_weight="w",
+        radius_pixels=38,
+        intensity=1,
+        threshold=0.06,
+        color_range=[[*HEAT[0], 60], *([*colour, 200] for colour in HEAT)],
+        aggregation=text("SUM"),
+        debounce_timeout=0,
+        pickable=False,
+    )
+
+
+def heat_records(
+    episodes: pa.Table, start: float, *, most: int = MOST_CELLS
+) -> list[dict[str, Any]]:
+    """Sum episodes to cells and times.
+
+    Parameters
+    ----------
+    episodes : table of `pipeline.trace.tables.EPISODE`.
+    start : Unix time from which `t0` and `t1` count, seconds.
+
+    Returns
+    -------
+    Records with `p` (WGS84 lon/lat of the cell's centre), `w` (person-seconds),
+    `t0`, `t1` (seconds after `start`); the sum of `w` is that of `seconds`.
+    """
+    frame = _spread(episodes, start)
+    resolution, width = FINEST, BIN_SECONDS
+    while True:
+        cells = [
+            h3.latlng_to_cell(lat, lon, resolution)
+            for lat, lon in zip(frame["lat"], frame["lon"], strict=True)
+        ]
+        bins = np.floor_divide(frame["t"].to_numpy(dtype=float), width)
+        summed = frame.assign(cell=cells, bin=bins).groupby(["cell", "bin"])["w"].sum()
+        if len(summed) <= most or resolution <= COARSEST:
+            break
+        resolution, width = resolution - 1, width * 2
+    records = []
+    for (cell, bin_), weight in summed.items():
+        lat, lon = h3.cell_to_latlng(cell)
+        records.append(
+            {
+                "p": [round(lon, 6), round(lat, 6)],
+                "w": round(float(weight), 3),
+                "t0": float(bin_ * width),
+                "t1": float((bin_ + 1) * width),
+            }
+        )
+    return records
+
+
+def path(legs: list[dict[str, Any]]) -> list[pydeck.Layer]:
+    """Return the path: what was seen solid, what was inferred dashed.
+
+    Parameters
+    ----------
+    legs : records with kind, p (vertices), t (seconds), tip.
+    """
+    rows = {"seen": [], "inferred": []}  # type: dict[str, list[dict[str, Any]]]
+    for leg in legs:
+        if len(leg["p"]) > 1:
+            record = {"path": leg["p"], "t0": leg["t"][0], "t1": leg["t"][-1]}
+            rows[leg["kind"]].append({**record, "tip": leg["tip"]})
+    style = {
+        "get_path": "path",
+        "width_units": text("pixels"),
+        "joint_rounded": True,
+        "pickable": True,
+    }
+    return [
+        pydeck.Layer(
+            "PathLayer",
+            rows["inferred"],
+            id="path-inferred",
+            get_color=[*INFERRED, 230],
+            get_width=3,
+            **style,
+        ),
+        pydeck.Layer(
+            "PathLayer",
+            rows["seen"],
+            id="path-seen",
+            get_color=SEEN,
+            get_width=5,
+            cap_rounded=True,
+            **style,
+        ),
+    ]
+
+
+def trail(legs: list[dict[str, Any]], seconds: float) -> pydeck.Layer:
+    """Return the moving trail behind the patient; the browser sets its time."""
+    points = [point for leg in legs for point in leg["p"]]
+    times = [second for leg in legs for second in leg["t"]]
+    return pydeck.Layer(
+        "TripsLayer",
+        [{"path": points, "times": times}] if len(points) > 1 else [],
+        id="trail",
+        get_path="path",
+        get_timestamps="times",
+        get_color=PATIENT,
+        width_units=text("pixels"),
+        get_width=7,
+        cap_rounded=True,
+        joint_rounded=True,
+        trail_length=max(20.0, seconds / 14),
+        current_time=-1,
+        opacity=0.75,
+        pickable=False,
+    )
+
+
+def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
+    """Return the sightings: a dot where the patient was, a numbered tag above.
+
+    Tags that would cover each other are stacked in pixels; the dots stay true.
+    """
+    stack: dict[tuple[int, int], int] = {}
+    records = []
+    for row in rows:
+        place = (round(row["lon"] * 4000), round(row["lat"] * 5000))
+        level = stack[place] = stack.get(place, -1) + 1
+        records.append(
+            {
+                "p": [row["lon"], row["lat"]],
+                "label": str(row["number"]),
+                "c": PILL if row["on_path"] else ASIDE,
+                "o": [0, -18 - 21 * level],
+                "sighting": row["sighting"],
+                "t0": row["t0"],
+                "t1": row["t1"],
+                "tip": row["tip"],
+            }
+        )
+    return [
+        pydeck.Layer(
+            "ScatterplotLayer",
+            records,
+            id="sightings",
+            get_position="p",
+            get_fill_color="c",
+            get_line_color=[255, 255, 255],
+            stroked=True,
+            line_width_units=text("pixels"),
+            get_line_width=1.5,
+            radius_units=text("pixels"),
+            get_radius=5.5,
+            pickable=True,
+        ),
+        pydeck.Layer(
+            "TextLayer",
+            records,
+            id="sighting-labels",
+            get_position="p",
+            get_text="label",
+            get_size=13,
+            get_color=[255, 255, 255],
+            get_pixel_offset="o",
+            font_family=text("'Noto Sans', 'DejaVu Sans', sans-serif"),
+            font_weight=700,
+            background=True,
+            get_background_color="c",
+            background_padding=[6, 3, 6, 3],
+            background_border_radius=5,
+            pickable=True,
+        ),
+    ]
+
+
+def patient() -> list[pydeck.Layer]:
+    """Return the moving marker; the browser sets where it is."""
+    common: dict[str, Any] = {
+        "get_position": "p",
+        "stroked": True,
+        "line_width_units": text("pixels"),
+        "radius_units": text("pixels"),
+        "pickable": False,
+    }
+    return [
+        pydeck.Layer(
+            "ScatterplotLayer",
+            [],
+            id="patient-halo",
+            get_fill_color=[*PATIENT, 45],
+            get_line_color=[255, 255, 255, 0],
+            get_line_width=0,
+            get_radius=17,
+            **common,
+        ),
+        pydeck.Layer(
+            "ScatterplotLayer",
+            [],
+            id="patient",
+            get_fill_color=PATIENT,
+            get_line_color=PATIENT,
+            get_line_width=3,
+            get_radius=7,
+            **common,
+        ),
+    ]
+
+
+def deck(
+    found: list[pydeck.Layer], bounds: tuple[float, float, float, float]
+) -> pydeck.Deck:
+    """Return the deck over all layers, without any map provider.
+
+    Parameters
+    ----------
+    bounds : west, south, east, north in WGS84 degrees; the first view.
+    """
+    west, south, east, north = bounds
+    span = max(east - west, (north - south) * 1.3, 1e-4)
+    state = pydeck.ViewState(
+        longitude=(west + east) / 2,
+        latitude=(south + north) / 2,
+        zoom=float(np.clip(np.log2(360 / span), 9, 18)),
+        min_zoom=9.5,
+        max_zoom=21,
+    )
+    return pydeck.Deck(
+        layers=found, initial_view_state=state, map_provider=None, map_style=None
+    )
+
+
+def to_json(spec: pydeck.Deck) -> str:
+    """Return a deck's JSON without the blanks of pydeck's own."""
+    document = json.loads(spec.to_json())
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def base(addresses: dict[str, str]) -> list[pydeck.Layer]:
+    """Return the basemap's layers."""
+    return basemap.layers(addresses)
+
+
+def _spread(episodes: pa.Table, start: float) -> pd.DataFrame:
+    """Spread each episode's seconds evenly over pieces of at most BIN_SECONDS."""
+    frame = episodes.select(["start_at", "end_at", "seconds", "lon", "lat"]).to_pandas()
+    frame = frame.dropna(subset=["lon", "lat", "seconds"])
+    pieces = []
+    for row in frame.itertuples(index=False):
+        t0 = row.start_at.timestamp() - start
+        t1 = max(row.end_at.timestamp() - start, t0)
+        number = max(1, int(np.ceil((t1 - t0) / BIN_SECONDS)))
+        middle = t0 + (np.arange(number) + 0.5) * (t1 - t0) / number
+        pieces += [(t, row.lon, row.lat, row.seconds / number) for t in middle]
+    return pd.DataFrame(pieces, columns=["t", "lon", "lat", "w"])

@@ -1,0 +1,1 @@
+"""Parts of pages: lists and tables beside the map."""

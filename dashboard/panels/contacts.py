@@ -1,0 +1,70 @@
+"""The table of contacts with the reason for each."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from dashboard.i18n import Texts
+
+
+def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
+    """Show contacts, the most exposed first."""
+    if not rows:
+        st.info(texts("contacts_none"))
+        return
+    names = ("contact", "class", "reason", "sightings", "first", "last", "dose")
+    heads = "".join(f"<th>{html.escape(texts(f'column_{n}'))}</th>" for n in names)
+    body = "".join(_row(row, zone, texts) for row in rows)
+    st.html(
+        f"<table class='contacts'><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+    st.caption(texts("contacts_note"))
+
+
+def reason(row: dict[str, Any], texts: Texts) -> str:
+    """Return why a person is a contact, in the viewer's language."""
+    return texts(
+        "reason",
+        time=duration(row["seconds"], texts),
+        episodes=row["episodes"],
+        metres=row["least_metres"],
+        patient=texts.of("mask", row["patient_mask"]),
+        contact=texts.of("mask", row["contact_mask"]),
+    )
+
+
+def duration(seconds: float, texts: Texts) -> str:
+    """Return seconds as minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes:
+        return texts("minutes_seconds", minutes=minutes, seconds=rest)
+    return texts("only_seconds", seconds=rest)
+
+
+def _row(row: dict[str, Any], zone: ZoneInfo, texts: Texts) -> str:
+    first, last = (
+        f"{row[name].astimezone(zone):%m-%d %H:%M:%S}"
+        for name in ("first_at", "last_at")
+    )
+    kind = row["class"] if row["class"] in ("close", "casual") else "casual"
+    tag = f"<span class='tag {kind}'>{html.escape(texts.of('class', row['class']))}"
+    dose = "–"
+    if row["dose_median"] is not None:
+        dose = (
+            f"{row['dose_median']:.2g} ({row['dose_low']:.2g}–{row['dose_high']:.2g})"
+        )
+    cells = [
+        html.escape(row["contact"]),
+        f"{tag}</span>",
+        html.escape(reason(row, texts)),
+        ", ".join(str(number) for number in row["at"]) or "–",
+        first,
+        last,
+        dose,
+    ]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,165 @@
+"""A trace made ready for the page: tables turned into records with relative times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from dashboard.i18n import Texts
+
+#: Around the path on the map, degrees (some 60 m).
+MARGIN = 0.0006
+
+
+@dataclass
+class Trace:
+    """One run's tables; times of records are seconds after `start`."""
+
+    run: dict[str, Any]
+    sighting: pa.Table
+    leg: pa.Table
+    contact: pa.Table
+    episode: pa.Table
+    zone: ZoneInfo
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def start(self) -> float:
+        """Unix time of the trace's first moment, whole seconds."""
+        return float(int(self._span[0]))
+
+    @cached_property
+    def seconds(self) -> float:
+        """Length of the trace, seconds."""
+        return max(1.0, self._span[1] - self.start)
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        moments = [
+            moment.timestamp()
+            for table in (self.sighting, self.leg)
+            for name in ("start_at", "end_at")
+            for moment in table[name].to_pylist()
+        ]
+        if not moments:
+            moments = [
+                self.run["window_start"].timestamp(),
+                self.run["window_end"].timestamp(),
+            ]
+        return min(moments), max(moments)
+
+    @cached_property
+    def sightings(self) -> list[dict[str, Any]]:
+        """Sightings in time order, numbered from 1 along the path first seen."""
+        rows = sorted(self.sighting.to_pylist(), key=lambda row: row["start_at"])
+        for number, row in enumerate(rows, start=1):
+            row["number"] = number
+            row["t0"] = row["start_at"].timestamp() - self.start
+            row["t1"] = row["end_at"].timestamp() - self.start
+        return rows
+
+    @cached_property
+    def cameras_seen(self) -> Counter[str]:
+        """Camera id -> sightings on the path."""
+        return Counter(row["camera_id"] for row in self.sightings if row["on_path"])
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the path with a margin, WGS84 degrees."""
+        points = [
+            (lon, lat)
+            for lons, lats in zip(
+                self.leg["lon"].to_pylist(), self.leg["lat"].to_pylist(), strict=True
+            )
+            for lon, lat in zip(lons, lats, strict=True)
+        ]
+        points += [(r["lon"], r["lat"]) for r in self.sightings if r["lon"] is not None]
+        if not points:
+            return (126.74, 37.46, 126.83, 37.55)
+        lon, lat = [p[0] for p in points], [p[1] for p in points]
+        return (
+            min(lon) - MARGIN,
+            min(lat) - MARGIN,
+            max(lon) + MARGIN,
+            max(lat) + MARGIN,
+        )
+
+    def legs(self, texts: Texts) -> list[dict[str, Any]]:
+        """Return the legs with vertices, relative times and their description."""
+        camera = {row["sighting"]: row["camera_id"] for row in self.sightings}
+        found = []
+        for row in sorted(self.leg.to_pylist(), key=lambda row: row["start_at"]):
+            points = [
+                [round(lon, 7), round(lat, 7)]
+                for lon, lat in zip(row["lon"], row["lat"], strict=True)
+            ]
+            if not points:
+                continue
+            label = texts(
+                f"leg_{row['kind']}",
+                camera=camera.get(row["from_sighting"], "?"),
+                metres=row["metres"] or 0.0,
+                speed=row["speed_m_s"] or 0.0,
+                mode=texts.of("mode", row["mode"]),
+                probability=row["probability"] or 0.0,
+            )
+            times = [round(second - self.start, 3) for second in row["second"]]
+            tip = [label, f"{self.clock(times[0])}–{self.clock(times[-1])}"]
+            found.append(
+                {
+                    "kind": row["kind"],
+                    "p": points,
+                    "t": times,
+                    "label": label,
+                    "tip": tip,
+                }
+            )
+        return found
+
+    def clock(self, seconds: float) -> str:
+        """Return the local wall clock of a relative time, HH:MM:SS."""
+        return f"{self.local(seconds):%H:%M:%S}"
+
+    def local(self, seconds: float) -> datetime:
+        """Return the local time of a relative time."""
+        return datetime.fromtimestamp(self.start + seconds, UTC).astimezone(self.zone)
+
+    def share_seen(self) -> tuple[float, float]:
+        """Return the seconds that the path covers, and the share of them seen."""
+        seen = inferred = 0.0
+        for row in self.leg.to_pylist():
+            length = (row["end_at"] - row["start_at"]).total_seconds()
+            if row["kind"] == "seen":
+                seen += length
+            else:
+                inferred += length
+        total = seen + inferred
+        return total, seen / total if total else 0.0
+
+    def contacts_within(self, low: float, high: float) -> list[dict[str, Any]]:
+        """Return contacts with an episode in the range, most exposed first.
+
+        Each has `at`: the numbers of the sightings at which it was near.
+        """
+        number = {row["sighting"]: row["number"] for row in self.sightings}
+        near: dict[str, set[int]] = {}
+        for row in self.episode.to_pylist():
+            t0 = row["start_at"].timestamp() - self.start
+            t1 = row["end_at"].timestamp() - self.start
+            if t1 >= low and t0 <= high:
+                near.setdefault(row["contact"], set()).add(
+                    number.get(row["sighting"], 0)
+                )
+        rows = [row for row in self.contact.to_pylist() if row["contact"] in near]
+        for row in rows:
+            row["at"] = sorted(near[row["contact"]] - {0})
+        return sorted(
+            rows,
+            key=lambda row: (row["class"] != "close", -(row["dose_median"] or 0.0)),
+        )
