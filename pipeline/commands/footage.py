@@ -48,7 +48,7 @@ def ingest(
     from pipeline.footage.summary import lines
     from pipeline.settings import get_settings
 
-    shown = _Shown()
+    shown = Shown()
     try:
         with shown:
             summary = ingest(
@@ -78,7 +78,7 @@ def ingest(
         raise typer.Exit(2)
 
 
-class _Shown(AbstractContextManager["_Shown"]):
+class Shown(AbstractContextManager["Shown"]):
     """Progress: a bar on a terminal, a line a minute of footage elsewhere."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class _Shown(AbstractContextManager["_Shown"]):
                 transient=True,
             )
 
-    def __enter__(self) -> _Shown:
+    def __enter__(self) -> Shown:
         if self._bar is not None:
             self._bar.start()
         return self
