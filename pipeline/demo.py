@@ -26,7 +26,6 @@ from pipeline.settings import CHECKOUT, Settings
 from pipeline.store import reader
 
 CASE = "DEMO-001"
-REQUESTER = "demo-investigator"
 APPROVER = "demo-approver"
 STREET_CLIP = "vtest.avi"
 #: Debian's package that carries the street clip, and its path inside.
@@ -146,7 +145,7 @@ def order_for_demo(settings: Settings, bound: list[Binding]) -> Authorisation:
     ]
     window = (min(starts) - timedelta(hours=1), max(starts) + timedelta(hours=2))
     return demo_order(
-        settings, case=CASE, window=window, requester=REQUESTER, approver=APPROVER
+        settings, case=CASE, window=window, requester=settings.user, approver=APPROVER
     )
 
 

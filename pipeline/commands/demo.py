@@ -40,6 +40,7 @@ def demo(
     from pipeline.commands import store as store_commands
     from pipeline.commands import trace as trace_commands
     from pipeline.settings import get_settings
+    from pipeline.trace import run
 
     console = Console()
     settings = get_settings()
@@ -52,12 +53,13 @@ def demo(
     tracklet = story.suspect(settings, bound)
     authorisation = story.order_for_demo(settings, bound)
     console.rule("One person's path and contacts")
-    result = trace_commands.run_and_print(
-        authorisation, settings=settings, tracklet=tracklet, console=console
-    )
     console.print(
-        f"Case {authorisation.case}: {len(result.sightings)} sightings, stored under "
-        f"{settings.results_dir}."
+        f"Case {authorisation.case}, order {authorisation.order_id}: requested by "
+        f"{authorisation.user}, approved by {story.APPROVER}; the person pointed at "
+        f"is tracklet {tracklet}, the longest pass of the first camera."
+    )
+    trace_commands.print_result(
+        run.trace(authorisation, settings=settings, tracklet=tracklet), settings
     )
     if serve:
         from pipeline.commands import dashboard

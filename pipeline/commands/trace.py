@@ -68,7 +68,7 @@ def trace(
     result = run.trace(
         authorisation, settings=settings, tracklet=tracklet, photos=photos
     )
-    _print(result, settings, limit)
+    print_result(result, settings, limit)
 
 
 def _list(authorisation: Any, settings: Settings, limit: int) -> None:
@@ -103,7 +103,8 @@ def _list(authorisation: Any, settings: Settings, limit: int) -> None:
         typer.echo(f"... and {len(passes) - limit} more (--limit)")
 
 
-def _print(result: TraceResult, settings: Settings, limit: int) -> None:
+def print_result(result: TraceResult, settings: Settings, limit: int = 30) -> None:
+    """Print sightings, path, contacts and where the result lies."""
     zone = settings.time_zone
     typer.echo(
         f"Searched {result.tracklets_searched} tracklets of {result.cameras_searched} "
