@@ -119,8 +119,8 @@ def read(
     Returns
     -------
     Rows wholly inside the order's window and area. A run made under another order
-    of the same case shows no more than this order allows: contacts and legs of
-    which any part lies outside are left out.
+    of the same case shows no more than this order allows: contacts, legs, cells and
+    hours of which any part lies outside are left out.
 
     Raises
     ------
@@ -133,9 +133,11 @@ def read(
     demand(authorisation, settings)
     folder = _folder(authorisation, run, settings)
     found = _load(folder, table)
+    made_under = _load(folder, "run")["order_id"].to_pylist()
+    own = made_under == [authorisation.order_id]
     if table == "run":
-        return found
-    return _covered(authorisation, table, found, folder)
+        return found if own else _without_seed(found)
+    return _covered(authorisation, table, found, folder, own)
 
 
 def demand(authorisation: Authorisation, settings: Settings) -> Authorisation:
@@ -150,8 +152,15 @@ def demand(authorisation: Authorisation, settings: Settings) -> Authorisation:
 
 
 def _covered(
-    authorisation: Authorisation, table: str, found: pa.Table, folder: Path
+    authorisation: Authorisation,
+    table: str,
+    found: pa.Table,
+    folder: Path,
+    own: bool = False,
 ) -> pa.Table:
+    """Rows the authorisation covers; `own`: the run was made under its order."""
+    if own and table == "exposure":  # summed from covered rows only
+        return found
     keep = _in_window(authorisation, table, found)
     area = authorisation.area
     if table in ("sighting", "episode"):
@@ -174,11 +183,10 @@ def _in_window(authorisation: Authorisation, table: str, found: pa.Table) -> np.
     stamp = pa.timestamp("us", tz="UTC")
     opens = pa.scalar(authorisation.window_start.astimezone(UTC), stamp)
     closes = pa.scalar(authorisation.window_end.astimezone(UTC), stamp)
-    if table == "exposure":  # an hour counts when it touches the window
-        opens = pc.floor_temporal(opens, unit="hour")
-    inside = pc.and_(
-        pc.greater_equal(found[first], opens), pc.less_equal(found[last], closes)
-    )
+    ends = found[last]
+    if table == "exposure":  # the whole hour must lie in the window
+        ends = pc.add(ends, pa.scalar(3_600_000_000, pa.duration("us")))
+    inside = pc.and_(pc.greater_equal(found[first], opens), pc.less_equal(ends, closes))
     return np.array(inside.to_numpy(zero_copy_only=False), dtype=bool)
 
 
@@ -214,11 +222,15 @@ def _episodes_inside(
 def _cell_inside(area: shapely.Geometry, cell: str) -> bool:
     import h3
 
-    lat, lon = h3.cell_to_latlng(cell)
-    if shapely.intersects_xy(area, lon, lat):
-        return True
     ring = [(x, y) for y, x in h3.cell_to_boundary(cell)]
-    return bool(shapely.Polygon(ring).intersects(area))
+    return bool(area.covers(shapely.Polygon(ring)))
+
+
+def _without_seed(found: pa.Table) -> pa.Table:
+    """A run's row without its seed: a tracklet's id tells its camera and time."""
+    at = found.schema.get_field_index("seed")
+    hidden = pa.array(["of another order"] * found.num_rows)
+    return found.set_column(at, found.schema.field(at), hidden)
 
 
 def _folder(authorisation: Authorisation, run: str | None, settings: Settings) -> Path:

@@ -46,13 +46,20 @@ class World:
     def camera(self, x: float, y: float, *, indoors: bool = False) -> int:
         """Put a camera at x, y metres from the corner; return its number."""
         number = len(self.cameras) + 1
-        lon, lat = ids.to_lonlat(*((CORNER + [x, y]) * 100))
+        lon, lat = ids.to_lonlat(*((CORNER + np.array([x, y])) * 100))
         self.cameras.append(
             Camera(
-                id=f"BC-{number:05d}", number=number, name=f"camera {number}",
-                lon=float(lon), lat=float(lat), usage="생활방범", gu="원미구",
-                dong="심곡동", indoors=indoors, synthetic=True,
-            )  # fmt: skip
+                id=f"BC-{number:05d}",
+                number=number,
+                name=f"camera {number}",
+                lon=float(lon),
+                lat=float(lat),
+                usage="생활방범",
+                gu="원미구",
+                dong="심곡동",
+                indoors=indoors,
+                synthetic=True,
+            )
         )
         return number
 
@@ -68,7 +75,11 @@ class World:
 
     def film(self, camera: int, start_s: float, seconds: float) -> None:
         """Let a camera record."""
-        self.footage.append((camera, start_s, start_s + seconds))
+        end_s = start_s + seconds
+        while start_s < end_s:  # parts of an hour at most
+            stop = min(end_s, start_s + 3600)
+            self.footage.append((camera, start_s, stop))
+            start_s = stop
 
     def walk(
         self,
@@ -107,11 +118,17 @@ class World:
         self._ids.add(one)
         self.passes.append(
             {
-                "id": one, "camera": camera, "at": at, "points": points + CORNER,
+                "id": one,
+                "camera": camera,
+                "at": at,
+                "points": points + CORNER,
                 "face": self._view(person.face, face_cos) if face else None,
                 "looks": self._view(person.looks, looks_cos),
-                "mask": mask, "masks": masks, "width": width, "boxes": boxes,
-            }  # fmt: skip
+                "mask": mask,
+                "masks": masks,
+                "width": width,
+                "boxes": boxes,
+            }
         )
         return one
 

@@ -1,0 +1,176 @@
+"""The chain: brute force on small cases, feasibility, certainty."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.trace import constants as c
+from pipeline.trace import path
+
+
+def chain(start, place, llr, *, length=5.0, camera=None, certain=None, rate=0.05):
+    start = np.asarray(start, float)
+    place = np.asarray(place, float)
+    n = len(start)
+    camera = np.arange(n) if camera is None else np.asarray(camera)
+    return path.Candidates(
+        start=start,
+        end=start + length,
+        first=place,
+        last=place,
+        error_m=np.full(n, 1.0),
+        camera_no=camera,
+        llr=np.asarray(llr, float),
+        certain=np.zeros(n, bool) if certain is None else np.asarray(certain),
+        rate=np.full(n, rate),
+    )
+
+
+def footage(place, seconds=600.0):
+    place = np.asarray(place, float)
+    unique = np.unique(place, axis=0)
+    n = len(unique)
+    return path.samples(unique, np.zeros(n), np.full(n, seconds))
+
+
+def brute_force(these, seen):
+    """Posteriors and best path by listing every sequence."""
+    n = len(these.start)
+    step, _ = path._steps(these, seen, path._straight)
+    begin, finish, nothing = path._ends(these, seen)
+    llr = np.where(these.certain, 0.0, these.llr)
+    weights, best = {(): nothing}, ((), nothing)
+    for size in range(1, n + 1):
+        for rows in itertools.combinations(range(n), size):
+            score = begin[rows[0]] + llr[list(rows)].sum() + finish[rows[-1]]
+            score += sum(step[i, j] for i, j in itertools.pairwise(rows))
+            weights[rows] = score
+            if score > best[1]:
+                best = (rows, score)
+    total = np.logaddexp.reduce(list(weights.values()))
+    posterior = np.array(
+        [
+            np.exp(
+                np.logaddexp.reduce(
+                    [w for rows, w in weights.items() if k in rows] or [-np.inf]
+                )
+                - total
+            )
+            for k in range(n)
+        ]
+    )
+    return best[0], posterior, np.exp(nothing - total)
+
+
+@given(data=st.data(), n=st.integers(1, 7))
+@settings(deadline=None, max_examples=60)
+def test_equals_the_sum_over_all_sequences(data, n):
+    start = np.sort(data.draw(st.lists(st.floats(0, 500), min_size=n, max_size=n)))
+    place = data.draw(
+        st.lists(
+            st.tuples(st.floats(0, 800), st.floats(0, 800)), min_size=n, max_size=n
+        )
+    )
+    llr = data.draw(st.lists(st.floats(-2, 14), min_size=n, max_size=n))
+    certain = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    these = chain(start, place, llr, certain=certain)
+    seen = footage(place)
+    rows, posterior, absent = brute_force(these, seen)
+    found = path.solve(these, seen)
+    if np.isfinite(posterior).all():
+        np.testing.assert_allclose(found.posterior, posterior, atol=1e-9)
+        assert found.absent == pytest.approx(absent, abs=1e-9)
+        assert tuple(found.rows) == rows
+
+
+def test_certain_passes_are_on_the_path_even_against_the_evidence():
+    place = [(0, 0), (100, 0), (200, 0)]
+    these = chain([0, 120, 240], place, [0, -9, 0], certain=[True, True, True])
+    found = path.solve(these, footage(place))
+    assert found.rows.tolist() == [0, 1, 2]
+    assert found.posterior.tolist() == [1, 1, 1]
+    assert not found.conflicts
+
+
+def test_certain_but_impossible_is_reported_not_hidden():
+    place = [(0, 0), (9000, 0)]
+    these = chain([0, 20], place, [0, 0], certain=[True, True])
+    found = path.solve(these, footage(place))
+    assert found.rows.tolist() == [0, 1]
+    assert found.conflicts == ((0, 1),)
+
+
+@pytest.mark.parametrize("metres", [3000.0, 8000.0])
+def test_no_one_is_at_two_places_at_once(metres):
+    place = [(0, 0), (metres, 0)]
+    these = chain([0, 10], place, [14, 14], certain=[True, False])
+    found = path.solve(these, footage(place))
+    assert found.rows.tolist() == [0]
+    assert found.posterior[1] < 1e-6
+
+
+def test_two_passes_at_once_before_one_camera_exclude_each_other():
+    place = [(0, 0), (5, 0)]
+    these = chain([0, 2], place, [12, 9], camera=[4, 4])
+    found = path.solve(these, footage(place))
+    assert found.rows.tolist() == [0]
+    assert found.posterior.sum() <= 1 + 1e-9
+
+
+def test_clocks_may_differ_a_little():
+    place = [(0, 0), (150, 0)]  # 150 m need 9.7 s; 5 s are missing
+    these = chain([0, 10], place, [14, 14], certain=[True, False])
+    assert path.solve(these, footage(place)).rows.tolist() == [0, 1]
+
+
+def test_the_same_likeness_says_more_in_an_empty_alley():
+    place = [(0, 0), (100, 0)]
+    quiet = chain([0, 90], place, [0, 5], certain=[True, False], rate=0.002)
+    busy = chain([0, 90], place, [0, 5], certain=[True, False], rate=0.5)
+    seen = footage(place)
+    assert path.solve(quiet, seen).posterior[1] > 0.9
+    assert path.solve(busy, seen).posterior[1] < 0.5
+
+
+def test_nobody_like_the_patient_is_nobody():
+    place = [(0, 0), (100, 0)]
+    found = path.solve(chain([0, 90], place, [0.1, 0.1]), footage(place))
+    assert found.rows.size == 0
+    assert found.absent > 0.8
+    empty = path.solve(chain([], np.empty((0, 2)), []), footage(place))
+    assert empty.absent == 1.0
+
+
+def test_samples_keep_the_seconds_of_footage():
+    seen = path.samples(
+        np.zeros((3, 2)), np.array([0.0, 10, 20]), np.array([100.0, 10.5, 9000])
+    )
+    assert seen.seconds == pytest.approx(100 + 0.5 + 8980)
+    assert seen.weight.sum() == pytest.approx(seen.seconds)
+    assert len(seen.at) <= 2 * path._SAMPLES
+
+
+def test_spread_is_a_density_of_the_plane():
+    r = np.linspace(0, 40_000, 400_001)
+    for t in (0.0, 60.0, 3600.0):
+        total = np.trapezoid(path.spread(r, np.array(t)) * 2 * np.pi * r, r)
+        soon, late = c.NEXT_SOON_SECONDS, c.NEXT_LATE_SECONDS
+        wait = c.NEXT_SOON_SHARE / soon * np.exp(-t / soon)
+        wait += (1 - c.NEXT_SOON_SHARE) / late * np.exp(-t / late)
+        assert total == pytest.approx(wait, rel=1e-4)
+
+
+def test_a_thousand_candidates_take_seconds_not_minutes():
+    rng = np.random.default_rng(1)
+    n = 1000
+    place = rng.uniform(0, 5000, (n, 2))
+    these = chain(np.sort(rng.uniform(0, 86_400, n)), place, rng.normal(2, 3, n))
+    seen = path.samples(place[:50], np.zeros(50), np.full(50, 86_400.0))
+    found = path.solve(these, seen)
+    assert len(found.posterior) == n
+    assert np.isfinite(found.posterior).all()
