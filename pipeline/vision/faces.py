@@ -38,8 +38,11 @@ SAME_IOU = 0.3
 STRIDE = 4
 #: Side of the square into which one person's head region is brought, pixels.
 HEAD_SIDE = 192
-#: Least height of a person's box for a face of about 16 px, pixels.
-PERSON_HEIGHT = 100.0
+#: Least height of a person's box for a face of about LEAST_WIDTH, pixels: standing,
+#: and sitting or cut off at the waist (a box wider than SITTING of its height).
+STANDING_HEIGHT, SITTING_HEIGHT, SITTING = 90.0, 40.0, 0.55
+#: A face less wide is not believed, pixels.
+LEAST_WIDTH = 10.0
 #: Width below which a face is not embedded, pixels: at 20 px less than half of the
 #: right people are found at one false match in ten thousand, at 30 px four of five.
 EMBED_WIDTH = 24.0
@@ -104,7 +107,9 @@ class FaceDetector:
         numpy.ndarray
             int64 [number of faces]: row of the person each belongs to.
         """
-        rows = np.flatnonzero(persons[:, 3] >= PERSON_HEIGHT)
+        width, height = persons[:, 2], persons[:, 3]
+        sitting = (height >= SITTING_HEIGHT) & (width >= SITTING * height)
+        rows = np.flatnonzero((height >= STANDING_HEIGHT) | sitting)
         if not len(rows):
             return _none(), np.empty(0, np.int64)
         batch = np.zeros((len(rows), HEAD_SIDE, HEAD_SIDE, 3), np.uint8)
@@ -357,6 +362,7 @@ def _assign(faces: Faces, persons: np.ndarray) -> tuple[Faces, np.ndarray]:
     cost = across + np.abs(down - 0.1)
     fits = (across < 0.6) & (down > -0.1) & (down < 0.5)
     fits &= faces.boxes[:, 2:3] < 0.9 * width
+    fits &= faces.boxes[:, 2:3] >= LEAST_WIDTH
     cost = np.where(fits, cost, 1e3)
     face, person = linear_sum_assignment(cost)
     good = cost[face, person] < 1e3

@@ -30,7 +30,7 @@ FACE_WIDTH = 33.0
 #: Below this width of a face the state stays unknown, pixels.
 LEAST_WIDTH = 16.0
 #: Below this quality of a face the state stays unknown, 0..1.
-LEAST_QUALITY = 0.1
+LEAST_QUALITY = 0.2
 #: Inverse strength of the penalty on the coefficients.
 PENALTY = 0.003
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -252,13 +252,17 @@ def degrade(
     turn = cv2.getRotationMatrix2D(
         (side / 2, side / 2), random.uniform(-8, 8), random.uniform(0.92, 1.08)
     )
-    turn[:, 2] += random.uniform(-0.03, 0.03, 2) * side
+    turn[:, 2] += random.uniform(-0.05, 0.05, 2) * side
     crop = cv2.warpAffine(crop, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
     small = max(10, round(SIDE * width_px / FACE_WIDTH))
     if small < side:
         crop = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
     if random.random() < 0.4:
         crop = cv2.GaussianBlur(crop, (0, 0), random.uniform(0.3, 1.1))
+    if random.random() < 0.5:  # haze and dim light
+        crop = cv2.addWeighted(
+            crop, contrast := random.uniform(0.3, 1.0), crop, 0, (1 - contrast) * 110
+        )
     gamma = np.exp(random.uniform(-0.5, 0.5))
     tint = random.uniform(0.88, 1.12, 3)
     table = (np.arange(256)[:, None] / 255) ** gamma * 255 * tint
