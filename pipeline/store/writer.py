@@ -96,6 +96,12 @@ def publish(
         "tracklet",
     )
     with layout.lock(root, hour, exclusive=False):
+        for name in ("tracklet", "detection"):
+            if not layout.segment(root, name, hour, unit).exists():
+                raise StoreError(
+                    f"the {name} rows just written were removed by another program; "
+                    "publish this part again."
+                )
         before = log.generations(
             log.every_row(root, hour), footage["part_key"].to_numpy()
         )

@@ -1,0 +1,172 @@
+"""One segment per finished hour instead of thousands; and the sweeping up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.settings import Settings
+from pipeline.store import layout, log, reader
+from pipeline.store.schema import FOOTAGE, TABLES
+from pipeline.store.writer import root_of
+
+#: Time after which nobody is expected to read a superseded segment any more.
+GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What `compact` did."""
+
+    hours: int  #: hours merged
+    merged: int  #: publications merged into one per hour
+    removed: int  #: files removed: superseded, orphaned or unfinished
+    freed_bytes: int
+
+
+def compact(
+    settings_or_root: Settings | Path,
+    *,
+    now: datetime | None = None,
+    grace: timedelta = GRACE,
+    progress: Callable[[datetime], None] | None = None,
+) -> Compaction:
+    """Merge the segments of each finished hour into one, and sweep up.
+
+    Each merger becomes visible by one rename; segments it replaces are removed at
+    the first call after `grace`. Safe while others publish and when killed.
+    """
+    root = root_of(settings_or_root)
+    moment = now or datetime.now(UTC)
+    hours = merged = removed = freed = 0
+    for hour in all_hours(root):
+        if progress is not None:
+            progress(hour)
+        with layout.lock(root, hour, exclusive=True):
+            if hour + timedelta(hours=1) <= moment:
+                count = rewrite(root, hour)
+                hours += count > 0
+                merged += count
+            files, size = _sweep(root, hour, grace)
+        removed += files
+        freed += size
+    return Compaction(hours, merged, removed, freed)
+
+
+def rewrite(
+    root: Path,
+    hour: datetime,
+    keep: Callable[[pa.Table], np.ndarray] | None = None,
+) -> int:
+    """Merge one hour's publications; return how many were merged (0: none needed).
+
+    The caller holds the hour's exclusive lock. `keep` maps the visible footage rows
+    to bool [n]; parts it leaves out are not copied.
+    """
+    rows = log.every_row(root, hour, FOOTAGE.names)
+    best = log.winners(rows)
+    units = np.unique(best["unit"].to_numpy())
+    if keep is None and len(units) < 2:
+        return 0
+    left_out = np.zeros(0, dtype=np.int64)
+    if keep is not None:
+        kept = np.asarray(keep(best), dtype=bool)
+        left_out = best["part_key"].to_numpy()[~kept]
+    unit = layout.new_unit()
+    for name in ("detection", "tracklet"):
+        parts = [TABLES[name].empty_table()]
+        for old in units:
+            mine = rows["part_key"].to_numpy()[rows["unit"].to_numpy() == old]
+            seen = best["part_key"].to_numpy()[best["unit"].to_numpy() == old]
+            hidden = np.union1d(np.setdiff1d(mine, seen), left_out)
+            path = layout.segment(root, name, hour, int(old))
+            parts.append(
+                reader.read_segment(reader.Segment(path, hour, int(old), hidden), name)
+            )
+        table = pa.concat_tables(parts).unify_dictionaries()
+        _write(root, name, hour, unit, table)
+    if keep is not None:
+        best = best.filter(pa.array(kept))
+    generation = best["generation"].to_numpy() + 1
+    best = best.set_column(
+        FOOTAGE.get_field_index("generation"),
+        FOOTAGE.field("generation"),
+        pa.array(generation, pa.int16()),
+    )
+    _write(root, "footage", hour, unit, best)
+    return len(units)
+
+
+def remove(root: Path, hour: datetime, unit: int) -> tuple[int, int]:
+    """Remove one publication's files, the log first; return (files, bytes)."""
+    files = size = 0
+    for name in ("footage", "tracklet", "detection"):
+        path = layout.segment(root, name, hour, unit)
+        if path.exists():
+            size += path.stat().st_size
+            path.unlink()
+            layout.flush_folder(path.parent)
+            files += 1
+    return files, size
+
+
+def all_hours(root: Path) -> list[datetime]:
+    """Return the hours for which any table has a folder, the seed's left out."""
+    found = {hour for name in TABLES for hour in layout.hours(root, name)}
+    return sorted(hour for hour in found if hour.year > 1970)
+
+
+def _write(root: Path, name: str, hour: datetime, unit: int, table: pa.Table) -> None:
+    index = table.schema.get_field_index("unit")
+    numbers = pa.repeat(pa.scalar(unit, pa.int64()), table.num_rows)
+    table = table.set_column(index, table.schema.field(index), numbers)
+    arrays = [table[key].to_numpy() for key in layout.SORT[name]]
+    table = table.take(pa.array(np.lexsort(arrays[::-1])))
+    layout.write(layout.segment(root, name, hour, unit), table, name)
+
+
+def _sweep(root: Path, hour: datetime, grace: timedelta) -> tuple[int, int]:
+    """Remove what no reader can need: superseded, orphaned, unfinished files."""
+    old = time.time() - grace.total_seconds()
+    files = size = 0
+    rows = log.every_row(root, hour)
+    best = log.winners(rows)
+    winner = dict(
+        zip(best["part_key"].to_pylist(), best["unit"].to_pylist(), strict=True)
+    )
+    alive = set(winner.values())
+    for unit in sorted(set(rows["unit"].to_pylist()) - alive):
+        keys = rows["part_key"].to_numpy()[rows["unit"].to_numpy() == unit]
+        heirs = {winner[int(key)] for key in keys}
+        if all(
+            layout.segment(root, "footage", hour, heir).stat().st_mtime < old
+            for heir in heirs
+        ):
+            count, freed = remove(root, hour, unit)
+            files += count
+            size += freed
+    named = {layout.unit_of(path) for path in layout.segments(root, "footage", hour)}
+    for name in TABLES:
+        rubbish = layout.pending_files(layout.folder(root, name, hour))
+        if name != "footage":
+            rubbish += [
+                path
+                for path in layout.segments(root, name, hour)
+                if layout.unit_of(path) not in named
+            ]
+        for path in rubbish:
+            try:
+                about = path.stat()
+                if about.st_mtime < old:
+                    path.unlink()
+                    files += 1
+                    size += about.st_size
+            except FileNotFoundError:
+                continue  # its writer finished or cleaned up meanwhile
+    return files, size
