@@ -1,0 +1,67 @@
+"""Killed in mid-act, the casebook reopens clean."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+from sqlalchemy import func, select, text
+
+from pipeline.casebook import audit, database, orders, reviews, tables
+from pipeline.settings import Settings
+from tests.pipeline.casebook.conftest import request
+
+KILLS = 50
+
+
+def test_fifty_kills_during_approval_and_review(book, authorisation):
+    chance = random.Random(7)
+    context = multiprocessing.get_context("fork")
+    cut = 0
+    for _ in range(KILLS):
+        database.dispose(book)  # no connection may cross a fork
+        started = context.Event()
+        worker = context.Process(target=_work, args=(book, authorisation, started))
+        worker.start()
+        started.wait(10)
+        time.sleep(chance.uniform(0, 0.06))
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        assert worker.exitcode == -signal.SIGKILL
+        cut += 1
+        _check(book)
+    with database.reading(book) as connection:
+        done = connection.execute(
+            select(func.count()).select_from(tables.reviews)
+        ).scalar_one()
+    assert cut == KILLS
+    assert done > KILLS  # the kills hit work, not idling
+
+
+def _work(book: Settings, authorisation, started) -> None:
+    number = 0
+    while True:
+        order = request(book, authorisation.case)
+        started.set()
+        orders.approve(order.id, "bora", settings=book)
+        for _ in range(3):
+            number += 1
+            reviews.review(authorisation, number, "accept", settings=book)
+
+
+def _check(book: Settings) -> None:
+    with database.reading(book) as connection:
+
+        def acts(act):
+            query = select(func.count()).where(tables.audit.c.act == act)
+            return connection.execute(query).scalar_one()
+
+        approved = select(func.count()).where(tables.orders.c.state == "approved")
+        assert connection.execute(approved).scalar_one() == acts("order.approve")
+        reviewed = select(func.count()).select_from(tables.reviews)
+        assert connection.execute(reviewed).scalar_one() == acts("review")
+        assert connection.execute(text("PRAGMA quick_check")).scalar() == "ok"
+    assert audit.verify(book).sound
