@@ -144,7 +144,8 @@ def check(
     if clock.start_at < EPOCH:
         raise FootageError(
             f"The clip {path.name} would start at "
-            f"{shown(clock.start_at, time_zone)}, before {EPOCH:%Y}, which the store does not hold; correct {source}."
+            f"{shown(clock.start_at, time_zone)}, before {EPOCH:%Y}, "
+            f"which the store does not hold; correct {source}."
         )
     return end
 
