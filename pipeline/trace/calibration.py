@@ -77,17 +77,17 @@ def appearance_llr(similarity: np.ndarray, cohort: np.ndarray) -> np.ndarray:
     the similarity rises.
     """
     middle, spread = cohort_statistics(cohort)
-    z = (np.asarray(similarity, dtype=np.float64) - middle) / spread
-    # Beyond the genuine mean the ratio of two normal laws of one sd keeps rising.
+    z = (_fisher(similarity) - middle) / spread
     mean, sd = c.APPEARANCE_GENUINE_MEAN, c.APPEARANCE_GENUINE_SD
+    # Of two normal laws of one spread, in units of that spread: a straight line.
     llr = (mean * z - mean**2 / 2) / sd**2
     llr = np.clip(llr, c.APPEARANCE_FLOOR, c.APPEARANCE_CAP)
     return np.where(np.isnan(z), 0.0, llr)
 
 
 def cohort_statistics(cohort: np.ndarray) -> tuple[float, float]:
-    """Median and spread (1.4826 MAD) of strangers' cosines, shrunk when few."""
-    cohort = np.asarray(cohort, dtype=np.float64)
+    """Median and spread (1.4826 MAD) of strangers' atanh(cosine), shrunk when few."""
+    cohort = _fisher(cohort)
     cohort = cohort[~np.isnan(cohort)]
     n, k = len(cohort), c.APPEARANCE_COHORT_WEIGHT
     if n == 0:
@@ -97,6 +97,11 @@ def cohort_statistics(cohort: np.ndarray) -> tuple[float, float]:
     middle = (n * middle + k * c.APPEARANCE_COHORT_MEDIAN) / (n + k)
     spread = (n * spread + k * c.APPEARANCE_COHORT_SPREAD) / (n + k)
     return middle, max(spread, c.APPEARANCE_LEAST_SPREAD)
+
+
+def _fisher(cosine: np.ndarray) -> np.ndarray:
+    most = c.APPEARANCE_LARGEST_COSINE
+    return np.arctanh(np.clip(np.asarray(cosine, dtype=np.float64), -most, most))
 
 
 def _level(width: np.ndarray) -> np.ndarray:

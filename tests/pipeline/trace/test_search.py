@@ -60,7 +60,7 @@ def test_small_and_masked_faces_say_less():
 
 def test_appearance_is_weak_and_bounded():
     cohort = np.random.default_rng(0).normal(0.5, 0.1, 1000)
-    llr = calibration.appearance_llr(np.array([-1, 0.5, 0.7, 1.0, np.nan]), cohort)
+    llr = calibration.appearance_llr(np.array([-1, 0.5, 0.8, 0.99, np.nan]), cohort)
     assert llr[0] == c.APPEARANCE_FLOOR
     assert llr[1] < 0 < llr[2] < llr[3] <= c.APPEARANCE_CAP
     assert llr[4] == 0
