@@ -125,7 +125,7 @@ def set_isolated(
 
 
 def close_case(case: str, user: str, *, settings: Settings) -> int:
-    """Close a case: its gallery is destroyed, its orders end.
+    """Close a case: gallery, stills and exports are destroyed, its orders end.
 
     Returns
     -------
@@ -169,6 +169,10 @@ def close_case(case: str, user: str, *, settings: Settings) -> int:
             )
         )
         note("case.close", case, templates_destroyed=gone)
+    from pipeline.casebook import purge
+
+    purge.remove_case_files(settings, case)
+    purge.compact(settings)
     return int(gone)
 
 

@@ -21,7 +21,7 @@ OrderId = Annotated[int, typer.Argument(help="Number of the order.")]
 
 def attach(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    from pipeline.commands import accounts, audit
+    from pipeline.commands import accounts, audit, safeguards
 
     case = typer.Typer(no_args_is_help=True, help="Confirmed patients.")
     case.command("open")(case_open)
@@ -38,6 +38,7 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(order, name="order")
     audit.attach(app)
     accounts.attach(app)
+    safeguards.attach(app)
 
 
 def context(user: str | None) -> tuple[Settings, str]:

@@ -1,0 +1,288 @@
+"""Retention: each class of data has its limit; what is over it is destroyed.
+
+A purge may be killed at any moment and run again: files go first, then the rows
+that point to them, in one transaction with their audit entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, literal, or_, select
+
+from pipeline.casebook import audit, clock, crypto, database, roles, signing, tables
+from pipeline.errors import DongseonError
+from pipeline.settings import Settings
+
+#: Days after closing that a case's trace results are kept (follow-up of contacts
+#: lasts 14 days, the longest incubation time; see casebook.orders).
+RESULT_DAYS = 14
+#: Days after closing that a case, its orders, reviews and lists are kept.
+CASE_DAYS = 30
+#: Days an export or still may lie in the data folder while its case is open.
+EXPORT_DAYS = 14
+#: Days an ended log-in is kept.
+SESSION_DAYS = 1
+#: Folders of files made under a case: one sub-folder `case=<pseudonym>` each.
+CASE_FOLDERS = ("stills", "exports")
+
+
+@dataclass(frozen=True)
+class Item:
+    """What was destroyed, or would be, of one class."""
+
+    kind: str
+    limit_days: float
+    count: int  #: rows, files or footage parts
+    freed_bytes: int
+    digest: str  #: SHA-256 over the sorted names of what went, "" if nothing
+
+
+def purge(
+    settings: Settings, user: str, *, dry_run: bool = False
+) -> tuple[list[Item], Path | None]:
+    """Destroy everything over its limit, and sign for it.
+
+    Returns
+    -------
+    What went by class, and the certificate's file (none for a dry run).
+    """
+    roles.check(settings, user, "purge", "purge")
+    return _run(settings, user, dry_run, everything=False)
+
+
+def purge_everything(settings: Settings, user: str) -> tuple[list[Item], Path | None]:
+    """End the programme: destroy everything personal, and the key, and sign.
+
+    Accounts, the audit log, the certificates and the base map remain.
+    """
+    roles.check(settings, user, "purge", "everything")
+    items, _ = _run(settings, user, dry_run=False, everything=True, certify=False)
+    if not os.environ.get(crypto.KEY_VARIABLE):
+        items.append(_item("key", 0, [str(settings.key_file.name)], 0))
+        settings.key_file.unlink(missing_ok=True)
+    left = [
+        str(path.relative_to(settings.data_dir))
+        for path in _files(settings.data_dir)
+        if path.relative_to(settings.data_dir).parts[0]
+        not in ("models", "basemap", "certificates", "README.md")
+    ]
+    return items, _certify(settings, user, items, programme_exit=True, remaining=left)
+
+
+def remove_case_files(
+    settings: Settings, case: str, kinds: Iterable[str] = CASE_FOLDERS
+) -> int:
+    """Delete the stills and exports of a case; return how many files went."""
+    gone = 0
+    for kind in kinds:
+        folder = settings.data_dir / kind / f"case={case}"
+        gone += sum(1 for _ in _files(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+    return gone
+
+
+def compact(settings: Settings, *, patience_s: float = 5.0) -> bool:
+    """Rewrite the SQLite file so that deleted bytes are in no page and no log.
+
+    Returns
+    -------
+    False if others kept the file busy all the time: run it again later.
+    """
+    made = database.engine(settings)
+    if made.dialect.name != "sqlite":
+        return True
+    deadline = time.monotonic() + patience_s
+    while True:
+        with made.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            cursor = raw.cursor()
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                cursor.execute("VACUUM")
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if not any(word in str(error) for word in ("locked", "busy")):
+                    raise DongseonError(
+                        f"The casebook cannot be rewritten ({error}); free some space "
+                        "and purge again."
+                    ) from error
+                busy = 1
+            finally:
+                cursor.close()
+        if not busy:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+
+
+def _run(
+    settings: Settings,
+    user: str,
+    dry_run: bool,
+    *,
+    everything: bool,
+    certify: bool = True,
+) -> tuple[list[Item], Path | None]:
+    items = [
+        _observations(settings, dry_run, everything),
+        _results(settings, dry_run, everything),
+        *(_case_files(settings, kind, dry_run, everything) for kind in CASE_FOLDERS),
+        *_rows(settings, user, dry_run, everything),
+    ]
+    if dry_run:
+        return items, None
+    for item in items:
+        if item.count:
+            audit.record(settings, user, "purge", item.kind, "", vars(item))
+    if not compact(settings):
+        raise DongseonError(
+            "Everything over its limit was deleted, but others kept the casebook busy, "
+            "so that its file could not be rewritten; purge again for a certificate."
+        )
+    return items, _certify(settings, user, items) if certify else None
+
+
+def _certify(settings: Settings, user: str, items: list[Item], **more: Any) -> Path:
+    now = clock.now()
+    anchor = audit.verify(settings)
+    path = settings.data_dir / "certificates" / f"purge-{now:%Y%m%dT%H%M%S%fZ}.json"
+    content = {
+        "what": "purge",
+        "at": now.isoformat(),
+        "by": user,
+        "items": [vars(item) for item in items],
+        "audit_sound": anchor.sound,
+        "audit_entries": anchor.entries,
+        "audit_anchor": anchor.anchor,
+        **more,
+    }
+    signing.write(path, signing.signed(settings, content))
+    return path
+
+
+def _observations(settings: Settings, dry_run: bool, everything: bool) -> Item:
+    from pipeline.store import retention
+
+    root, days = settings.observations_dir, float(settings.retention_days)
+    before = {str(path.relative_to(root)): path for path in _files(root)}
+    if dry_run:
+        limit = clock.now() - timedelta(days=days)
+        names = [name for name in before if everything or _hour_over(name, limit)]
+        return _item("observations", days, names, _size(before[n] for n in names))
+    if everything:
+        size = _size(before.values())
+        shutil.rmtree(root, ignore_errors=True)
+        settings.database.unlink(missing_ok=True)
+        return _item("observations", days, list(before), size)
+    if not before:
+        return _item("observations", days, [], 0)
+    expiry = retention.expire(settings, days, now=clock.now())
+    left = {str(path.relative_to(root)) for path in _files(root)}
+    names = [name for name in before if name not in left]
+    return _item("observations", days, names, expiry.freed_bytes)
+
+
+def _hour_over(name: str, limit: Any) -> bool:
+    """Tell whether a segment's whole hour (from its folders) is over the limit."""
+    fields = dict(
+        part.split("=", 1) for part in Path(name).parts if part.count("=") == 1
+    )
+    if "date" not in fields:
+        return False
+    hour = f"{fields['date']}T{int(fields.get('hour', 23)):02}"
+    return hour < f"{limit:%Y-%m-%dT%H}"
+
+
+def _results(settings: Settings, dry_run: bool, everything: bool) -> Item:
+    with database.reading(settings) as connection:
+        kept = _pseudonyms(connection, RESULT_DAYS, over=False)
+    names, size = [], 0
+    for folder in sorted(settings.results_dir.glob("case=*")):
+        if not everything and folder.name.removeprefix("case=") in kept:
+            continue
+        files = list(_files(folder))
+        names += [str(path.relative_to(settings.results_dir)) for path in files]
+        size += _size(files)
+        if not dry_run:
+            shutil.rmtree(folder)
+    return _item("results", RESULT_DAYS, names, size)
+
+
+def _case_files(settings: Settings, kind: str, dry_run: bool, everything: bool) -> Item:
+    with database.reading(settings) as connection:
+        query = select(tables.cases.c.pseudonym).where(tables.cases.c.status == "open")
+        living = set(connection.execute(query).scalars())
+    oldest = (clock.now() - timedelta(days=EXPORT_DAYS)).timestamp()
+    root, names, size = settings.data_dir / kind, [], 0
+    for path in list(_files(root)):
+        case = path.relative_to(root).parts[0].removeprefix("case=")
+        if case in living and path.stat().st_mtime > oldest and not everything:
+            continue
+        names.append(str(path.relative_to(root)))
+        size += path.stat().st_size
+        if not dry_run:
+            path.unlink()
+    return _item(kind, EXPORT_DAYS, names, size)
+
+
+def _rows(settings: Settings, user: str, dry_run: bool, everything: bool) -> list[Item]:
+    table, now = tables.sessions, clock.now()
+    limit = now if everything else now - timedelta(days=SESSION_DAYS)
+    ended = or_(table.c.expires_at < limit, literal(everything))
+    with audit.acting(settings) as (connection, note):
+        gone = (
+            set(connection.execute(select(tables.cases.c.pseudonym)).scalars())
+            if everything
+            else _pseudonyms(connection, CASE_DAYS, over=True)
+        )
+        over = connection.execute(select(table.c.token_digest).where(ended))
+        digests = list(over.scalars())
+        if not dry_run:
+            connection.execute(
+                delete(tables.cases).where(tables.cases.c.pseudonym.in_(gone))
+            )
+            connection.execute(delete(table).where(ended))
+            for case in sorted(gone):
+                note(user, "case.purge", case)
+    return [
+        _item("cases", CASE_DAYS, list(gone), 0),
+        _item("sessions", SESSION_DAYS, digests, 0),
+    ]
+
+
+def _pseudonyms(connection: Connection, days: float, *, over: bool) -> set[str]:
+    """Return the cases closed more than so many days ago, or all the others."""
+    limit = clock.now() - timedelta(days=days)
+    rows = connection.execute(
+        select(tables.cases.c.pseudonym, tables.cases.c.closed_at)
+    )
+    return {
+        row.pseudonym
+        for row in rows
+        if (row.closed_at is not None and row.closed_at <= limit) == over
+    }
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _size(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def _item(kind: str, days: float, names: list[str], size: int) -> Item:
+    digest = hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return Item(kind, days, len(names), size, digest if names else "")

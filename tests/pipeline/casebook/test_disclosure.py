@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.casebook import disclosure
+from pipeline.casebook.disclosure import Visit
+from pipeline.errors import DongseonError, NotAuthorisedError
+
+MINUTE = timedelta(minutes=1)
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+FIRST = Visit(
+    "생활방범",
+    "원미구",
+    "심곡동",
+    NOW - timedelta(days=2, minutes=3),
+    NOW - timedelta(days=2),
+    frozenset({"K-001", "K-002"}),
+)
+SECOND = replace(
+    FIRST,
+    dong="중동",
+    start_at=NOW - timedelta(days=1, minutes=-12),
+    end_at=NOW - timedelta(days=1, minutes=-17),
+    contacts=frozenset({"K-003"}),
+)
+ALONE = replace(FIRST, dong="상동", contacts=frozenset())
+
+
+def test_list_names_places_and_nothing_else(book, authorisation):
+    made = disclosure.disclose(authorisation, [SECOND, FIRST, ALONE], settings=book)
+    assert [one.dong for one in made.places] == ["심곡동", "중동"]
+    assert made.expires_at == SECOND.end_at + timedelta(days=14)
+    for language in ("ko", "en"):
+        page = disclosure.to_html(made, language)
+        table = disclosure.to_csv(made, language)
+        for text in (page, table):
+            assert "심곡동" in text
+            for never in ("P-TEST", "K-00", "ana", "상동", "BC-"):
+                assert never not in text
+    assert disclosure.load(authorisation, made.id, settings=book) == made
+
+
+def test_times_are_widened_to_ten_minutes(book, authorisation):
+    made = disclosure.disclose(authorisation, [SECOND], settings=book)
+    (place,) = made.places
+    assert place.start_at == NOW - timedelta(days=1) + 10 * MINUTE
+    assert place.end_at == NOW - timedelta(days=1) + 20 * MINUTE
+
+
+def test_neighbouring_stays_are_one(book, authorisation):
+    near = replace(
+        FIRST,
+        start_at=FIRST.end_at + 30 * MINUTE,
+        end_at=FIRST.end_at + 40 * MINUTE,
+        contacts=frozenset({"K-009"}),
+    )
+    far = replace(
+        near, start_at=near.end_at + 200 * MINUTE, end_at=near.end_at + 210 * MINUTE
+    )
+    made = disclosure.disclose(authorisation, [far, near, FIRST], settings=book)
+    assert [(p.start_at, p.end_at) for p in made.places] == [
+        (FIRST.end_at - 10 * MINUTE, near.end_at),
+        (far.start_at, far.end_at),
+    ]
+
+
+def test_place_drops_out_once_all_its_contacts_are_reached(book, authorisation):
+    def places():
+        made = disclosure.disclose(authorisation, [FIRST, SECOND], settings=book)
+        return [one.dong for one in made.places]
+
+    disclosure.set_followup(authorisation, "K-001", "reached", settings=book)
+    assert places() == ["심곡동", "중동"]
+    disclosure.set_followup(authorisation, "K-002", "reached", settings=book)
+    assert places() == ["중동"]
+    disclosure.set_followup(authorisation, "K-002", "unreachable", settings=book)
+    assert places() == ["심곡동", "중동"]
+    assert disclosure.followups(authorisation, settings=book) == {
+        "K-001": "reached",
+        "K-002": "unreachable",
+    }
+    with pytest.raises(DongseonError, match="must be one of"):
+        disclosure.set_followup(authorisation, "K-1", "gone", settings=book)
+
+
+def test_ended_list_refuses_to_be_shown(book, authorisation, later):
+    made = disclosure.disclose(authorisation, [FIRST], settings=book)
+    later(timedelta(days=12, hours=2))
+    for show in (disclosure.to_csv, disclosure.to_html):
+        with pytest.raises(DongseonError, match="take down every copy"):
+            show(made)
+
+
+@pytest.mark.parametrize(
+    ("visits", "said"),
+    [
+        ([], "nothing to make public"),
+        ([ALONE], "nothing to make public"),
+        (
+            [
+                replace(
+                    FIRST,
+                    start_at=NOW - timedelta(days=20),
+                    end_at=NOW - timedelta(days=19),
+                )
+            ],
+            "more than 14 days ago",
+        ),
+    ],
+)
+def test_lists_that_may_not_be_made(book, authorisation, visits, said):
+    with pytest.raises(DongseonError, match=said):
+        disclosure.disclose(authorisation, visits, settings=book)
+
+
+def test_markup_in_a_place_is_harmless_and_permission_is_needed(book, authorisation):
+    made = disclosure.disclose(
+        authorisation, [replace(FIRST, place="<script>x")], settings=book
+    )
+    assert "<script>" not in disclosure.to_html(made)
+    with pytest.raises(NotAuthorisedError):
+        disclosure.disclose(replace(authorisation, user="x"), [FIRST], settings=book)
+    with pytest.raises(DongseonError, match="ko or en"):
+        disclosure.to_csv(made, "fr")
+    with pytest.raises(DongseonError, match="no list 99"):
+        disclosure.load(authorisation, 99, settings=book)
