@@ -1,4 +1,4 @@
-"""Path: the most probable sequence of passes, and how probable each of them is.
+"""Path: which passes, in which order, and how probable each of them is.
 
 Candidates in time order are the nodes of a chain; a person is seen, walks or
 rides, and is seen again. The model, its assumptions and its limits stand in
@@ -26,6 +26,8 @@ from pipeline.trace import constants as c
 LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 #: Penalty of a step that cannot be, between two passes that are both certain.
 _IMPOSSIBLE = -60.0
+#: Least penalty of a step that may be on the path: three spreads of the clocks.
+_ODD_CLOCK = -4.5
 #: Samples of the analysed footage over which g is integrated.
 _SAMPLES = 4096
 _TINY = 1e-12
@@ -60,7 +62,8 @@ class Seen:
 class Path:
     """The answer for n candidates."""
 
-    rows: np.ndarray  #: int64 [k], candidates on the most probable path, in order
+    rows: np.ndarray  #: int64 [k], candidates on the path, in order of time
+    most_probable: np.ndarray  #: int64 [m], the single most probable sequence
     posterior: np.ndarray  #: float64 [n], that this pass is the patient's
     #: float64 [k - 1], that the patient was not filmed between the two passes
     link: np.ndarray
@@ -107,27 +110,45 @@ def solve(
 
     Notes
     -----
-    Viterbi for the path, forward-backward for the posteriors, both over the same
-    chain and in logarithms; work and memory grow with n squared.
+    Forward-backward gives the posteriors. The path is the possible sequence that
+    is expected to hold most right passes less wrong ones (the sum of posterior
+    less one half): where many sequences share a pass it is kept, although each of
+    them alone is less probable than the shortest. Viterbi's single most probable
+    sequence is given beside it. All in logarithms; work and memory grow with n
+    squared.
     """
     n = len(candidates.start)
     if n == 0:
-        return Path(np.empty(0, np.int64), np.empty(0), np.empty(0), 1.0)
-    step, conflicts = _steps(candidates, seen, least_seconds or _straight)
+        none = np.empty(0, np.int64)
+        return Path(none, none, np.empty(0), np.empty(0), 1.0)
+    step, sound, conflicts = _steps(candidates, seen, least_seconds or _straight)
     begin, finish, nothing = _ends(candidates, seen)
     llr = np.where(candidates.certain, 0.0, candidates.llr)
+    best = _viterbi(llr, step, begin, finish, nothing)
+    posterior, forward, backward, total = _posteriors(llr, step, begin, finish, nothing)
+    posterior[candidates.certain] = 1.0
 
-    excluded = np.zeros(n, dtype=bool)
+    gain = posterior - 0.5
+    free = np.where(sound, 0.0, -np.inf)
+    first, last = (np.where(np.isfinite(end), 0.0, -np.inf) for end in (begin, finish))
     while True:
-        score = np.where(excluded, -np.inf, llr)
-        rows = _viterbi(score, step, begin, finish, nothing)
+        rows = _viterbi(
+            gain, free, first, last, 0.0 if np.isfinite(nothing) else -np.inf
+        )
         worse = _clash(rows, candidates)
         if worse is None:
             break
-        excluded[worse] = True
-    posterior, link, absent = _posteriors(llr, step, begin, finish, nothing, rows)
-    posterior[candidates.certain] = 1.0
-    return Path(rows, posterior, link, absent, conflicts)
+        gain[worse] = -np.inf
+    here, there = rows[:-1], rows[1:]
+    link = forward[here] + step[here, there] + llr[there] + backward[there] - total
+    return Path(
+        rows=rows,
+        most_probable=best,
+        posterior=posterior,
+        link=np.exp(np.minimum(link, 0.0)),
+        absent=float(np.exp(nothing - total)),
+        conflicts=conflicts,
+    )
 
 
 def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -160,10 +181,13 @@ def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 
 def _steps(
     these: Candidates, seen: Seen, least_seconds: LeastSeconds
-) -> tuple[np.ndarray, tuple[tuple[int, int], ...]]:
-    """Log score of each step [n, n] (from row, to column), -inf if impossible."""
+) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]]:
+    """Log score of each step [n, n] (from row, to column), -inf if impossible.
+
+    Beside it bool [n, n]: steps that need no odd clock.
+    """
     n = len(these.start)
-    step = np.full((n, n), -np.inf)
+    step, sound = np.full((n, n), -np.inf), np.zeros((n, n), dtype=bool)
     mass = _reachable(these, seen)
     passed = np.concatenate([[0], np.cumsum(these.certain)])
     conflicts = []
@@ -174,7 +198,8 @@ def _steps(
         error = np.hypot(these.error_m[to], these.error_m[i])
         score = np.log(c.PRIOR_NEXT) - np.log(these.rate[to] * mass[i])
         score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
-        score += _travel(these, i, to, distance, gap, error, least_seconds)
+        travel = _travel(these, i, to, distance, gap, error, least_seconds)
+        score += travel
         # A certain pass cannot be stepped over.
         score[passed[i + 1 : n] > passed[i + 1]] = -np.inf
         if these.certain[i]:
@@ -182,8 +207,10 @@ def _steps(
             if len(nxt) and not np.isfinite(score[nxt[0]]):
                 score[nxt[0]] = _IMPOSSIBLE
                 conflicts.append((i, i + 1 + int(nxt[0])))
+        forced = these.certain[to] & these.certain[i]
+        sound[i, to] = np.isfinite(score) & ((travel >= _ODD_CLOCK) | forced)
         step[i, to] = score
-    return step, tuple(conflicts)
+    return step, sound, tuple(conflicts)
 
 
 def _travel(
@@ -277,8 +304,8 @@ def _posteriors(
     begin: np.ndarray,
     finish: np.ndarray,
     nothing: float,
-    rows: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Posterior [n], log forward [n], log backward [n], log of the whole."""
     n = len(llr)
     forward = begin + llr
     for j in range(1, n):
@@ -288,11 +315,9 @@ def _posteriors(
     for i in range(n - 2, -1, -1):
         ways = _logsum(step[i, i + 1 :] + llr[i + 1 :] + backward[i + 1 :])
         backward[i] = np.logaddexp(backward[i], ways)
-    total = np.logaddexp(_logsum(forward + finish), nothing)
+    total = float(np.logaddexp(_logsum(forward + finish), nothing))
     posterior = np.exp(np.minimum(forward + backward - total, 0.0))
-    here, there = rows[:-1], rows[1:]
-    joint = forward[here] + step[here, there] + llr[there] + backward[there] - total
-    return posterior, np.exp(np.minimum(joint, 0.0)), float(np.exp(nothing - total))
+    return posterior, forward, backward, total
 
 
 def _clash(rows: np.ndarray, these: Candidates) -> int | None:

@@ -41,7 +41,7 @@ def footage(place, seconds=600.0):
 def brute_force(these, seen):
     """Posteriors and best path by listing every sequence."""
     n = len(these.start)
-    step, _ = path._steps(these, seen, path._straight)
+    step, sound, _ = path._steps(these, seen, path._straight)
     begin, finish, nothing = path._ends(these, seen)
     llr = np.where(these.certain, 0.0, these.llr)
     weights, best = {(): nothing}, ((), nothing)
@@ -64,7 +64,16 @@ def brute_force(these, seen):
             for k in range(n)
         ]
     )
-    return best[0], posterior, np.exp(nothing - total)
+
+    def gain(rows):
+        if not rows:
+            return 0.0 if np.isfinite(nothing) else -np.inf
+        possible = all(sound[i, j] for i, j in itertools.pairwise(rows))
+        ends = np.isfinite(begin[rows[0]]) and np.isfinite(finish[rows[-1]])
+        return sum(posterior[list(rows)] - 0.5) if possible and ends else -np.inf
+
+    most = max(gain(rows) for rows in weights)
+    return best[0], posterior, np.exp(nothing - total), gain, most
 
 
 @given(data=st.data(), n=st.integers(1, 7))
@@ -80,12 +89,14 @@ def test_equals_the_sum_over_all_sequences(data, n):
     certain = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
     these = chain(start, place, llr, certain=certain)
     seen = footage(place)
-    rows, posterior, absent = brute_force(these, seen)
+    rows, posterior, absent, gain, most = brute_force(these, seen)
     found = path.solve(these, seen)
     if np.isfinite(posterior).all():
         np.testing.assert_allclose(found.posterior, posterior, atol=1e-9)
         assert found.absent == pytest.approx(absent, abs=1e-9)
-        assert tuple(found.rows) == rows
+        assert tuple(found.most_probable) == rows
+        if np.isfinite(most):
+            assert gain(tuple(found.rows)) == pytest.approx(most, abs=1e-9)
 
 
 def test_certain_passes_are_on_the_path_even_against_the_evidence():
