@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,7 +70,7 @@ def authorise(order: orders.Order) -> Authorisation:
     try:
         return orders.demand_valid(known, settings)
     except DongseonError:
-        _memory().clear()
+        forget()
         raise
 
 
@@ -81,6 +82,20 @@ def remembered(name: str, make: Callable[[], Any], *, seconds: float) -> Any:
         kept = (now, make())
         _memory()[name] = kept
     return kept[1]
+
+
+@contextmanager
+def refusals_shown() -> Iterator[None]:
+    """Show a refusal, or any other clear error, as its one sentence."""
+    try:
+        yield
+    except DongseonError as error:
+        st.error(str(error))
+
+
+def forget() -> None:
+    """Drop everything that this session has read."""
+    _memory().clear()
 
 
 def _memory() -> dict[Any, Any]:

@@ -7,13 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import access, i18n, style
-from pipeline.errors import DongseonError
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Run the page that was asked for; refusals are one sentence."""
+    """Run the page that was asked for."""
     st.set_page_config(
         page_title="Dongseon",
         page_icon=str(HERE / "assets" / "dongseon.svg"),
@@ -35,10 +34,7 @@ def main() -> None:
         st.html(f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>")
         i18n.switch()
         st.caption(texts("acting_as", user=access.user()))
-    try:
-        page.run()
-    except DongseonError as error:
-        st.error(str(error))
+    page.run()
 
 
 main()

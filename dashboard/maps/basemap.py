@@ -15,7 +15,7 @@ from pipeline.cameras.basemap import FILES, FOLDER
 #: Required by the source: administrative boundaries of the National Geographic
 #: Information Institute (NGII), open data, base date 2023-09-15.
 ATTRIBUTION = {
-    "en": "Boundaries: National Geographic Information Institute (NGII), 2023-09-15",
+    "en": "Boundaries: NGII, Republic of Korea, 2023-09-15",
     "ko": "행정경계: 국토지리정보원(NGII), 2023-09-15",
 }
 FONT = "'Noto Sans KR', 'Noto Sans CJK KR', 'Malgun Gothic', sans-serif"
@@ -88,9 +88,6 @@ def _names() -> pydeck.Layer:
         get_color=[*INK, 210],
         character_set=pydeck.types.String("auto"),
         font_family=pydeck.types.String(FONT),
-        font_settings={"sdf": True, "radius": 12},
-        outline_width=3,
-        outline_color=[255, 255, 255, 230],
         pickable=False,
     )
 

@@ -14,7 +14,8 @@ import streamlit as st
 
 from dashboard import serving
 
-HEIGHT = 640
+#: Height of the map at most, pixels; less where the window is low (style.css).
+HEIGHT = 680
 SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 #: Length of a playback at the speed chosen at first, seconds.
 PLEASANT_SECONDS = 40.0
@@ -104,7 +105,6 @@ def trace_map(
             "zone": zone,
             "zone_label": zone_label,
             "focus": focus,
-            "height": HEIGHT,
             "speeds": list(SPEEDS),
             "speed": pleasant_speed(seconds),
         },

@@ -35,7 +35,7 @@ def main() -> None:
         return
     trace = _read(authorisation, run)
     _heading(trace, texts)
-    _body(trace, authorisation)
+    _body(trace, order)
 
 
 def _choose_order(texts: Texts) -> Order | None:
@@ -181,7 +181,12 @@ def _notice(texts: Texts) -> str:
 
 
 @st.fragment
-def _body(trace: Trace, authorisation: Authorisation) -> None:
+def _body(trace: Trace, order: Order) -> None:
+    with access.refusals_shown():
+        _show(trace, access.authorise(order))  # asked again at every rerun
+
+
+def _show(trace: Trace, authorisation: Authorisation) -> None:
     texts = i18n.choose()
     focus_key = f"focus-{trace.run['run']}"
     left, right = st.columns([2.15, 1], gap="medium")
@@ -192,24 +197,24 @@ def _body(trace: Trace, authorisation: Authorisation) -> None:
         st.session_state[f"picked-{trace.run['run']}"] = chosen.picked
     picked = st.session_state.get(f"picked-{trace.run['run']}")
     with right:
-        head, choice = st.columns([1.35, 1], vertical_alignment="bottom")
-        only = choice.checkbox(texts("only_path"), value=True, key="only-path")
-        rows = [
-            row
-            for row in trace.sightings
-            if row["t1"] >= low and row["t0"] <= high and (row["on_path"] or not only)
-        ]
-        every = sum(row["on_path"] or not only for row in trace.sightings)
+        title = st.empty()
+        only = False
+        if not all(row["on_path"] for row in trace.sightings):
+            only = st.checkbox(texts("only_path"), value=True, key="only-path")
+        listed = [row for row in trace.sightings if row["on_path"] or not only]
+        rows = [row for row in listed if row["t1"] >= low and row["t0"] <= high]
         shown = texts(
             "sightings_shown",
             shown=len(rows),
-            all=every,
+            all=len(listed),
             start=trace.clock(low),
             end=trace.clock(high),
         )
-        head.html(f"<div class='section'>{texts('sightings')}</div>")
-        st.html(f"<div class='section' data-testid='shown'><span>{shown}</span></div>")
-        with st.container(height=playback.HEIGHT - 62, border=False):
+        title.html(
+            f"<div class='section' data-testid='shown'>{texts('sightings')}"
+            f"<span>{shown}</span></div>"
+        )
+        with st.container(height=playback.HEIGHT, border=False, key="sighting-list"):
             wanted = sightings.show(trace, authorisation, rows, texts, picked)
     if wanted is not None:
         row = next(row for row in trace.sightings if row["sighting"] == wanted)
@@ -279,9 +284,11 @@ def _spec(trace: Trace, legs: list[dict[str, Any]], texts: Texts) -> str:
     registry = network.load(get_settings().registry)
     bound = [camera for camera in registry.cameras if camera.clips]
     known = {camera.id for camera in bound}
-    for camera in trace.cameras_seen:
-        if camera not in known and camera in registry:
-            bound.append(registry.get(camera))
+    bound += [
+        registry.get(name)
+        for name in trace.cameras_seen
+        if name not in known and name in registry
+    ]
     tips = {}
     for camera in bound:
         times = trace.cameras_seen.get(camera.id, 0)
@@ -334,13 +341,14 @@ def _legend(texts: Texts) -> list[dict[str, Any]]:
         ("coverage", ["coverage"]),
         ("cameras", ["cameras"]),
     ]
+    helps = {name: texts(f"layer_{name}_help") for name in ("heat", "bound")}
     swatches = {"sightings": "sighting", "cameras": "camera"}
     legend = [
         {
             "layers": ids,
             "label": texts(f"layer_{name}"),
             "swatch": swatches.get(name, name),
-            "help": texts("layer_heat_help") if name == "heat" else "",
+            "help": helps.get(name, ""),
         }
         for name, ids in entries
     ]
@@ -355,4 +363,5 @@ def _legend(texts: Texts) -> list[dict[str, Any]]:
     return legend
 
 
-main()
+with access.refusals_shown():
+    main()

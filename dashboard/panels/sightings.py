@@ -8,14 +8,17 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import access
 from dashboard.i18n import Texts
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
+from pipeline.footage import stills
 from pipeline.settings import get_settings
 
 #: Stills are cut on demand: no more than this many are shown at once.
 MOST = 40
+KEPT_SECONDS = 900.0
 
 
 def show(
@@ -31,11 +34,13 @@ def show(
         return None
     wanted = None
     for row in rows[:MOST]:
-        st.html(_card(row, authorisation, trace, texts, row["sighting"] == picked))
-        if row["lon"] is not None and st.button(
-            texts("show_on_map"), key=f"go-{row['sighting']}", type="tertiary"
-        ):
-            wanted = row["sighting"]
+        number = row["sighting"]
+        with st.container(key=f"sighting-{number}", gap=None):
+            st.html(_card(row, authorisation, trace, texts, number == picked))
+            if row["lon"] is not None and st.button(
+                texts("show_on_map"), key=f"go-{number}", type="tertiary"
+            ):
+                wanted = number
     if len(rows) > MOST:
         st.caption(texts("sightings_more", number=len(rows) - MOST))
     return wanted
@@ -77,17 +82,17 @@ def _card(
 
 def _still(tracklet: int, authorisation: Authorisation, texts: Texts) -> str:
     """Return the picture as HTML; kept in this session's memory only."""
-    kept = st.session_state.setdefault("_stills", {})
-    key = (authorisation.order_id, tracklet)
-    if key not in kept:
-        from pipeline.footage import stills
 
+    def cut() -> tuple[str | None, str]:
         try:
             picture = stills.still(authorisation, tracklet, settings=get_settings())
-            kept[key] = base64.b64encode(picture).decode(), ""
         except DongseonError as error:
-            kept[key] = None, str(error)
-    picture, reason = kept[key]
+            return None, str(error)
+        return base64.b64encode(picture).decode(), ""
+
+    picture, reason = access.remembered(
+        f"still-{authorisation.order_id}-{tracklet}", cut, seconds=KEPT_SECONDS
+    )
     if picture is None:
         missing = html.escape(texts("still_missing"))
         return f"<div class='none' title='{html.escape(reason, True)}'>{missing}</div>"

@@ -45,7 +45,6 @@ class TraceMap {
     const moved = focus !== this.focus;
     this.data = data;
     this.focus = focus;
-    this.root.style.height = `${data.height}px`;
     if (fresh) {
       this.range = data.range ?? [0, data.timeline.seconds];
       this.now = this.range[0];
@@ -222,18 +221,21 @@ class TraceMap {
     return { at: held, kind: "unknown", leg: null };
   }
 
+  // Show the whole box in the part of the map that the legend leaves free.
   fit([west, south, east, north], transitionDuration = 300) {
-    const { clientWidth, clientHeight } = this.canvas;
+    const legend = this.root.querySelector(".legend").offsetWidth + 20;
+    const width = Math.max(this.canvas.clientWidth - legend, 120);
     const y = (lat) => Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360));
     const worldX = Math.max((east - west) / 360, 1e-7);
     const worldY = Math.max((y(north) - y(south)) / (2 * Math.PI), 1e-7);
     const zoom = Math.min(
-      Math.log2((clientWidth * 0.72) / TILE / worldX),
-      Math.log2((clientHeight * 0.7) / TILE / worldY),
+      Math.log2((width * 0.86) / TILE / worldX),
+      Math.log2((this.canvas.clientHeight * 0.8) / TILE / worldY),
       18,
     );
+    const aside = ((legend / 2) * 360) / (TILE * 2 ** zoom);
     this.goTo(
-      { longitude: (west + east) / 2, latitude: (south + north) / 2, zoom },
+      { longitude: (west + east) / 2 + aside, latitude: (south + north) / 2, zoom },
       transitionDuration,
     );
   }

@@ -108,6 +108,7 @@ export function buildControls(map) {
       play.ariaPressed = String(map.playing);
       state.className = `state ${kind}`;
       state.textContent = leg ? leg.label : texts.unknown_now;
+      state.title = state.textContent;
     },
   };
 }
