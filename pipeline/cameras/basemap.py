@@ -35,8 +35,10 @@ NEIGHBOUR_TOLERANCE_DEG = 0.0003
 def boundary(folder: Path = FOLDER) -> BaseGeometry:
     """Return Bucheon's outline, WGS84 (prepared for point tests)."""
     import shapely
+    from shapely.geometry import shape
 
-    outline = layer("boundary", folder).geometry.union_all()
+    parts = [item["geometry"] for item in _read("boundary", folder)]
+    outline = shapely.union_all([shape(part) for part in parts])
     shapely.prepare(outline)
     return outline
 
@@ -52,20 +54,25 @@ def layer(name: str, folder: Path = FOLDER) -> gpd.GeoDataFrame:
     """
     import geopandas as gpd
 
+    return gpd.GeoDataFrame.from_features(_read(name, folder), crs="EPSG:4326")
+
+
+def _read(name: str, folder: Path) -> list[dict[str, Any]]:
+    """Return the Features of a layer's file."""
     path = folder / FILES[name]
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))["features"]
     except FileNotFoundError:
         raise CameraError(
             f"The basemap {path} is not there; make it with `dongseon cameras basemap`."
         ) from None
-    return gpd.GeoDataFrame.from_features(document["features"], crs="EPSG:4326")
 
 
 def dong_of(lon: Any, lat: Any) -> list[tuple[str, str]]:
     """Return (gu, dong) of WGS84 points, two empty strings outside the city.
 
-    A point on a border belongs to the dong of the smaller code.
+    A point on a border belongs to the dong of the smaller code; one in the sliver
+    that simplifying opens between outline and dongs, to the nearest dong.
     """
     import numpy as np
     import shapely
@@ -76,6 +83,11 @@ def dong_of(lon: Any, lat: Any) -> list[tuple[str, str]]:
     which, where = tree.query(np.atleast_1d(points), predicate="intersects")
     names = [("", "")] * len(np.atleast_1d(points))
     for i, j in sorted(zip(which.tolist(), where.tolist(), strict=True), reverse=True):
+        names[i] = (dongs["gu"].iloc[j], dongs["dong"].iloc[j])
+    inside = shapely.intersects(boundary(), np.atleast_1d(points))
+    slivers = [i for i, name in enumerate(names) if not name[1] and inside[i]]
+    for i in slivers:
+        j = int(tree.nearest(np.atleast_1d(points)[i]))
         names[i] = (dongs["gu"].iloc[j], dongs["dong"].iloc[j])
     return names
 

@@ -119,7 +119,18 @@ def generate(seed: int = SEED, count: int = COUNT) -> list[Camera]:
 
 
 def write(path: Path, seed: int = SEED, count: int = COUNT) -> list[Camera]:
-    """Generate a network and write it, marked synthetic; return the cameras."""
+    """Generate a network and write it, marked synthetic; return the cameras.
+
+    Raises
+    ------
+    CameraError
+        When the file there is a registry that is not synthetic.
+    """
+    if path.is_file() and registry.read_document(path).get("synthetic") is not True:
+        raise CameraError(
+            f"{path} is not a synthetic registry and is not overwritten; give another "
+            "file with --out."
+        )
     cameras = generate(seed, count)
     header = {
         "name": "camera_registry",

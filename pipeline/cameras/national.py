@@ -75,7 +75,7 @@ def import_table(table: Path, out: Path) -> ImportSummary:
     """
     rows, encoding = read_rows(table)
     cameras = _cameras(rows, str(table))
-    previous = registry.load(out, check=False) if out.is_file() else Registry([])
+    previous = registry.load(out) if out.is_file() else Registry([])
     cameras = _numbered(cameras, previous)
     reserved = _reserved(previous, cameras)
     header = {
@@ -210,6 +210,7 @@ def _of_row(row: dict[str, str]) -> list[Camera]:
     key = row["관리번호"]
     address = row.get("소재지도로명주소") or row.get("소재지지번주소") or key
     place = re.sub(r"^경기도\s+부천시\s*", "", address)
+    heading = _heading(row.get("촬영방면정보", ""))
     cameras = []
     for i in range(1, count + 1):
         cameras.append(
@@ -223,9 +224,7 @@ def _of_row(row: dict[str, str]) -> list[Camera]:
                 gu="",
                 dong="",
                 # One direction for several cameras says nothing about each.
-                heading_deg=_heading(row.get("촬영방면정보", ""))
-                if count == 1
-                else None,
+                heading_deg=heading if count == 1 else None,
                 resolution=_resolution(row.get("카메라화소수", "")),
                 installed=_month(row.get("설치연월", "")),
                 retention_days=_whole(row.get("보관일수", "")),
@@ -257,8 +256,10 @@ def _numbered(cameras: list[Camera], previous: Registry) -> list[Camera]:
 
 def _kept(camera: Camera, old: Camera) -> dict[str, Any]:
     """Return what of a known camera outlives the import."""
-    names = ["height_m", "tilt_deg", "fov_deg", "clips", "indoors", "area", "status"]
+    names = ["height_m", "tilt_deg", "fov_deg", "clips", "indoors", "area"]
     kept: dict[str, Any] = {name: getattr(old, name) for name in names}
+    if old.status == "outage":
+        kept["status"] = "outage"
     if camera.heading_deg is None:
         kept["heading_deg"] = old.heading_deg
     if (camera.lon, camera.lat) == (old.lon, old.lat):

@@ -100,14 +100,20 @@ class Registry:
         camera = self._by_id.get(camera_id)
         if camera is not None:
             return camera
-        near = difflib.get_close_matches(
-            camera_id.upper(), self._by_id, n=3, cutoff=0.4
-        )
+        near = self._near_ids(camera_id)
         hint = f"did you mean {', '.join(near)}?" if near else "no id looks like it."
         raise CameraError(
             f"Camera {camera_id!r} is not in {self.path or 'the registry'} "
             f"({len(self):,} cameras); {hint}"
         )
+
+    def _near_ids(self, camera_id: str) -> list[str]:
+        """Return up to three ids that look like the given one."""
+        prefix, _, digits = camera_id.upper().rpartition("-")
+        padded = f"{prefix or 'BC'}-{digits.zfill(5)}"
+        if padded in self._by_id:
+            return [padded]
+        return difflib.get_close_matches(padded, self._by_id, n=3, cutoff=0.4)
 
     def by_number(self, number: int) -> Camera:
         """Return the camera of that number; CameraError when there is none."""
@@ -160,12 +166,12 @@ def load(path: Path | str, *, check: bool = True) -> Registry:
     CameraError
         When the file is absent, no GeoJSON, or holds bad rows.
     """
-    from pipeline.cameras import validate
+    from pipeline.cameras.validate import require_valid
 
     path = Path(path)
     document = read_document(path)
     if check:
-        validate.require_valid(document, str(path))
+        require_valid(document, str(path))
     cameras = [_camera(feature) for feature in document["features"]]
     header = {k: v for k, v in document.items() if k not in ("type", "features")}
     return Registry(cameras, path, header)

@@ -94,11 +94,15 @@ def find(
     if boundary is None:
         boundary = basemap.boundary()
     seen: dict[str, dict[Any, int]] = {"id": {}, "number": {}}
-    for row, feature in enumerate(document.get("features", []), start=1):
+    features = document.get("features", [])
+    inside = _inside(features, boundary)
+    for row, feature in enumerate(features, start=1):
         if not isinstance(feature, dict) or feature.get("type") != "Feature":
             found.append(_failure(row, "type", feature, "must be a GeoJSON Feature"))
             continue
-        found += [_failure(row, *fault) for fault in position_faults(feature, boundary)]
+        if row not in inside:
+            faults = position_faults(feature, boundary)
+            found += [_failure(row, *fault) for fault in faults]
         properties = feature.get("properties")
         if not isinstance(properties, dict):
             found.append(_failure(row, "properties", properties, "must be an object"))
@@ -113,6 +117,30 @@ def find(
                 found.append(_failure(row, name, value, reason))
             rows.setdefault(value, row)
     return found
+
+
+def _inside(features: list[Any], boundary: BaseGeometry) -> set[int]:
+    """Return the rows whose point lies in the boundary, all tested at once."""
+    import shapely
+
+    rows, points = [], []
+    for row, feature in enumerate(features, start=1):
+        geometry = feature.get("geometry") if isinstance(feature, dict) else None
+        if not isinstance(geometry, dict) or geometry.get("type") != "Point":
+            continue
+        place = geometry.get("coordinates")
+        if (
+            isinstance(place, list)
+            and len(place) >= 2
+            and all(_is_number(value) for value in place[:2])
+        ):
+            rows.append(row)
+            points.append((place[0], place[1]))
+    if not rows:
+        return set()
+    lon, lat = zip(*points, strict=True)
+    good = shapely.intersects_xy(boundary, lon, lat)
+    return {row for row, well in zip(rows, good.tolist(), strict=True) if well}
 
 
 Fault = tuple[str, Any, str]

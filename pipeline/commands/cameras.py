@@ -82,7 +82,7 @@ def show(camera_id: Annotated[str, typer.Argument(help="Camera id.")]) -> None:
 
     from pipeline.cameras import registry
 
-    camera = registry.load(_path(), check=False).get(camera_id)
+    camera = registry.load(_path()).get(camera_id)
     typer.echo(json.dumps(registry.feature(camera), ensure_ascii=False, indent=2))
 
 
@@ -99,7 +99,7 @@ def nearest(
     reason = validate.point_fault(lon, lat, basemap.boundary())
     if reason and "swapped" in reason:
         raise CameraError(f"({lon}, {lat}): {reason}; give longitude, then latitude.")
-    for camera, metres in registry.load(_path(), check=False).nearest(lon, lat, count):
+    for camera, metres in registry.load(_path()).nearest(lon, lat, count):
         typer.echo(f"{metres:7.0f} m  {camera.id}  {camera.usage}  {camera.name}")
 
 
