@@ -9,12 +9,12 @@ import math
 #: versus straight-line distance to hospitals" (1.4 for the United States);
 #: Cole & King (1968), "Quantitative geography" (1.2-1.6). 1.3 lies between.
 DETOUR_FACTOR = 1.3
-#: Comfortable walking and brisk walking, m/s: Bohannon & Andrews (2011),
-#: "Normal walking speed: a descriptive meta-analysis", Physiotherapy 97(3).
+#: Comfortable walking, m/s, about the mean of adults: Bohannon & Williams Andrews
+#: (2011), "Normal walking speed: a descriptive meta-analysis", Physiotherapy 97(3).
 WALKING_MPS = 1.25
+#: Walking fast, m/s (assumed).
 WALKING_FAST_MPS = 2.0
-#: City cycling, m/s (about 16 km/h): Jensen et al. (2010), "Characterizing the
-#: speed and paths of shared bicycle use in Lyon", Transportation Research D.
+#: City cycling, m/s, about 16 km/h (assumed).
 CYCLING_MPS = 4.5
 #: Vehicle in the city, m/s: the speed limit of Korean city streets is 50 km/h
 #: (Enforcement Rule of the Road Traffic Act, Art. 19), the fastest fair travel.
