@@ -1,0 +1,1 @@
+"""Measurements of Dongseon beside baselines run on the same data."""

@@ -1,0 +1,166 @@
+"""From ways to passes: who is before which camera, second by second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from pipeline.simulate.network import NOBODY, Network
+from pipeline.simulate.ways import HOUR, Ways, uniform
+
+#: A tracker loses a person who stays; passes are cut at this many seconds.
+LONGEST_S = 60
+#: Fewest seconds of a pass that a tracker keeps.
+LEAST_S = 2
+#: Walkers are first looked at once in this many seconds.
+_STRIDE_S = 8
+#: Slots of one second: tracklet ids tell 10 x 128 starts apart.
+_PER_TENTH = 128
+
+
+@dataclass(frozen=True)
+class Passes:
+    """p passes and the d ground points they consist of, in order of the ways."""
+
+    way: np.ndarray  #: int32 [p], row of the ways
+    camera: np.ndarray  #: int32 [p], row of the network
+    first: np.ndarray  #: int32 [p], second of the hour
+    count: np.ndarray  #: int32 [p], points, one a second
+    missed: np.ndarray  #: bool [p], before a camera, but not in its observations
+    east: np.ndarray  #: float64 [d], true ground points, EPSG:5186 metres
+    north: np.ndarray  #: float64 [d]
+
+
+def of_ways(
+    ways: Ways, rows: np.ndarray, hour_s: float, hour: int, network: Network, seed: int
+) -> Passes:
+    """Walk the ways `rows` through one hour.
+
+    Parameters
+    ----------
+    ways : ways of a day.
+    hour_s : start of the hour, seconds from the day's start.
+    hour : number of the hour within the simulation, for outages.
+    """
+    some = ways.take(rows)
+    way, second = _seconds(some, hour_s, network)
+    east, north = position(some, way, second + hour_s)
+    camera = network.cameras_at(east, north)
+    seen = camera != NOBODY
+    way, second, camera = way[seen], second[seen], camera[seen]
+    east, north = east[seen], north[seen]
+    breaks = np.empty(len(way), dtype=bool)
+    if len(way):
+        breaks[0] = True
+        breaks[1:] = (
+            (way[1:] != way[:-1])
+            | (camera[1:] != camera[:-1])
+            | (second[1:] != second[:-1] + 1)
+        )
+        start = np.flatnonzero(breaks)
+        run = np.repeat(start, np.diff(np.append(start, len(way))))
+        breaks |= (np.arange(len(way)) - run) % LONGEST_S == 0
+    start = np.flatnonzero(breaks)
+    count = np.diff(np.append(start, len(way))).astype(np.int32)
+    at, first = camera[start], second[start]
+    luck = uniform(
+        some.party[way[start]], some.resident[way[start]], first, at, seed, hour
+    )
+    missed = network.down[at, hour] | (count < LEAST_S) | (luck < network.miss[at])
+    return Passes(
+        rows[way[start]].astype(np.int32), at, first, count, missed, east, north
+    )
+
+
+def join(parts: list[Passes]) -> Passes:
+    """Put parts one after the other."""
+    return Passes(
+        **{
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(Passes)
+        }
+    )
+
+
+def points_of(passes: Passes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points of some passes: (row of `rows` [k], index of the point [k])."""
+    offsets = np.cumsum(passes.count) - passes.count
+    count = passes.count[rows]
+    owner = np.repeat(np.arange(len(rows)), count)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    return owner, offsets[rows][owner] + within
+
+
+def tenths(camera: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spread passes of one camera and second over tenths and ordinals.
+
+    Parameters
+    ----------
+    camera, first : integer [n], in order of both.
+
+    Returns
+    -------
+    (tenth, ordinal) : int64 [n]; a tenth of 10 or more has no room left.
+    """
+    same = np.zeros(len(camera), dtype=bool)
+    same[1:] = (camera[1:] == camera[:-1]) & (first[1:] == first[:-1])
+    start = np.flatnonzero(~same)
+    run = np.repeat(start, np.diff(np.append(start, len(camera))))
+    rank = np.arange(len(camera)) - run
+    # Nearly always fewer than ten: give each its own tenth, from a varied one.
+    turn = (first.astype(np.int64) * 7 + camera) % 10
+    tenth = np.where(rank < 10 * _PER_TENTH, (rank + turn) % 10, 10)
+    return tenth, rank // 10
+
+
+def position(
+    ways: Ways, way: np.ndarray, moment: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the walkers are, EPSG:5186 metres.
+
+    Parameters
+    ----------
+    way : integer [n], rows of `ways`.
+    moment : float [n], seconds from the day's start, within the way.
+    """
+    walked = ((moment - ways.start[way]) * ways.speed[way]).astype(np.float32)
+    line = (ways.b - ways.a).astype(np.float32)
+    length, sign = np.abs(line), np.sign(line)
+    whole = length.sum(axis=1)
+    result = []
+    # Towards the end of the way those who stay turn to where they stand.
+    stays = ways.stay > 0
+    rest = None
+    if stays.any():
+        rest = np.clip((walked - whole[way]) * np.float32(0.25) + 1, 0, 1)
+        rest *= stays[way]
+    for axis, first in ((0, ~ways.north_first), (1, ways.north_first)):
+        ahead = np.where(first, 0, whole - length[:, axis]).astype(np.float32)
+        done = np.clip(walked - ahead[way], 0, length[:, axis][way])
+        done *= sign[:, axis][way]
+        origin = ways.a[:, axis] + ways.offset[:, axis]
+        if rest is not None:
+            turn = ways.stay_offset[:, axis] - ways.offset[:, axis]
+            done += rest * turn[way]
+        result.append(origin[way] + done)
+    return result[0], result[1]
+
+
+def _seconds(
+    ways: Ways, hour_s: float, network: Network
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of the hour at which each way is near seen ground: (way, second)."""
+    begin = np.ceil(np.clip(ways.start - hour_s, 0, HOUR)).astype(np.int64)
+    end = np.ceil(np.clip(ways.end - hour_s, 0, HOUR)).astype(np.int64)
+    blocks = np.maximum(end - begin + _STRIDE_S - 1, 0) // _STRIDE_S
+    way = np.repeat(np.arange(len(ways)), blocks)
+    number = np.arange(len(way)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    block = begin[way] + number * _STRIDE_S
+    middle = np.minimum(block + _STRIDE_S // 2, end[way])
+    near = network.is_near(*position(ways, way, middle + hour_s))
+    way, block = way[near], block[near]
+    long = np.minimum(end[way] - block, _STRIDE_S)
+    owner = np.repeat(np.arange(len(way)), long)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(long) - long, long)
+    return way[owner], (block[owner] + within).astype(np.int32)

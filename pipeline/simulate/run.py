@@ -1,0 +1,390 @@
+"""Simulate a city: hour by hour, into the store's own format, with its truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.cameras import frame, registry
+from pipeline.errors import StoreError
+from pipeline.simulate import network, observations, passes, recogniser, truth, ways
+from pipeline.simulate.observations import Maker, Observed
+from pipeline.simulate.passes import Passes
+from pipeline.simulate.residents import Residents, clothes, populate
+from pipeline.simulate.ways import DAY, HOUR, Ways
+from pipeline.store import layout, writer
+
+#: The city's days begin at midnight here.
+ZONE = ZoneInfo("Asia/Seoul")
+#: A Monday morning: an hour of simulation already shows people.
+DEFAULT_START = datetime(2025, 11, 3, 7, tzinfo=ZONE)
+#: Ways walked at a time, and tracklets made and published at a time.
+BATCH_WAYS = 8_000
+UNIT_TRACKLETS = 60_000
+#: Numbers in an appearance descriptor, where the caller gives none.
+APPEARANCE_WIDTH = 304
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to simulate; the same plan gives the same city."""
+
+    residents: int
+    hours: int
+    seed: int
+    start: str  #: ISO 8601, UTC, a full hour
+    mask_share: float = 0.5
+    density: float = 1.0
+    patients: int = 200
+    appearance_width: int = APPEARANCE_WIDTH
+    face_model: str = "mobilefacenet"
+    appearance_model: str = "parts-colour-texture-1"
+    cameras: int = 0
+
+
+@dataclass
+class Summary:
+    """What was done, in numbers."""
+
+    hours: int = 0
+    hours_found: int = 0
+    passes: int = 0
+    tracklets: int = 0
+    detections: int = 0
+    faces: int = 0
+    contacts: int = 0
+    visits: int = 0
+    cameras: int = 0
+    residents: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+def simulate(
+    out: Path,
+    plan: Plan,
+    registry_path: Path,
+    *,
+    threads: int = 2,
+    progress: Callable[[str, float], object] | None = None,
+) -> Summary:
+    """Write a city's observations and truth under a folder.
+
+    Parameters
+    ----------
+    out : becomes a data folder: `observations/` and `truth/`.
+    plan : see `make_plan`.
+    registry_path : camera registry.
+    threads : the result is the same for any.
+    progress : called with what is being done and the hours finished so far.
+
+    Returns
+    -------
+    Counts of this run and of hours found finished from an earlier one.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds observations of another plan, or of real footage.
+    CameraError
+        If the registry cannot be used.
+    """
+    started = time.perf_counter()
+    tell = progress or (lambda text, done: None)
+    cameras = registry.load(registry_path)
+    plan = replace(plan, cameras=len(cameras))
+    _claim(out, plan)
+    tell("people", 0)
+    net = network.build(cameras, plan.density, plan.hours, plan.seed)
+    law = recogniser.load()
+    people = populate(plan.residents, net, law, plan.mask_share, plan.seed)
+    patients = _patients(plan, people)
+    city = _City(out, plan, net, people, law, patients, threads)
+    summary = Summary(cameras=len(net.ids), residents=len(people))
+    path = out / "truth" / "residents.parquet"
+    if not path.is_file():
+        truth.write(path, _residents(people, patients))
+    for hour in range(plan.hours):
+        tell(f"{city.local(hour):%m-%d %H:00}", hour)
+        if truth.hour_file(out, "path", city.unix(hour)).is_file():
+            summary.hours_found += 1
+            continue
+        city.hour(hour, summary)
+        summary.hours += 1
+    tell("done", plan.hours)
+    summary.seconds = time.perf_counter() - started
+    files = (p for p in out.rglob("*.parquet"))
+    summary.bytes = sum(p.stat().st_size for p in files)
+    return summary
+
+
+def make_plan(
+    residents: int, hours: int, seed: int, start: datetime | None = None, **more: object
+) -> Plan:
+    """Check the arguments of a simulation.
+
+    Raises
+    ------
+    StoreError
+        If one of them is out of range, in one sentence.
+    """
+    start = DEFAULT_START if start is None else start
+    plan = Plan(residents, hours, seed, "", **more)  # type: ignore[arg-type]
+    end = start + timedelta(hours=max(hours, 0))
+    checks = (
+        (1 <= residents <= 20_000_000, "--residents must lie between 1 and 20,000,000"),
+        (1 <= hours <= 24 * 60, "--hours must lie between 1 and 1,440"),
+        (0 <= seed < 2**31, "--seed must lie between 0 and 2,147,483,647"),
+        (0 <= plan.mask_share <= 1, "--mask-share must lie between 0 and 1"),
+        (0 < plan.density <= 1, "--density must lie above 0 and at most 1"),
+        (plan.patients >= 0, "--patients must not be negative"),
+        (
+            start.tzinfo is not None,
+            "--start has no time zone; write it like 2025-11-03T07:00+09:00",
+        ),
+        (
+            not (start.minute or start.second or start.microsecond),
+            "--start must be a full hour, like 2025-11-03T07:00+09:00",
+        ),
+        (
+            start.year >= 2020 and end.year < 2033,
+            "--start must lie between 2020 and 2032",
+        ),
+    )
+    for good, sentence in checks:
+        if not good:
+            raise StoreError(f"{sentence}.")
+    return replace(plan, start=start.astimezone(UTC).isoformat())
+
+
+class _City:
+    """The state that hours share."""
+
+    def __init__(
+        self,
+        out: Path,
+        plan: Plan,
+        net: network.Network,
+        people: Residents,
+        law: recogniser.Recogniser,
+        patients: np.ndarray,
+        threads: int,
+    ) -> None:
+        self.out, self.plan, self.net, self.people = out, plan, net, people
+        self.law, self.patients, self.threads = law, patients, max(1, threads)
+        self.start = datetime.fromisoformat(plan.start)
+        self.basis = observations.clothes_basis(plan.appearance_width)
+        self.day: tuple[int, Ways, Maker] | None = None
+
+    def unix(self, hour: int) -> int:
+        return int(self.start.timestamp()) + hour * 3600
+
+    def local(self, hour: int) -> datetime:
+        return datetime.fromtimestamp(self.unix(hour), ZONE)
+
+    def hour(self, hour: int, summary: Summary) -> None:
+        """Simulate one hour; its file of the path, written last, tells it is whole."""
+        local = self.local(hour)
+        ways, maker = self._begin(local)
+        hour_s, unix = local.hour * HOUR, self.unix(hour)
+        active = np.flatnonzero((ways.start < hour_s + HOUR) & (ways.end > hour_s))
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = pool.map(
+                lambda rows: passes.of_ways(
+                    ways, rows, hour_s, hour, self.net, self.plan.seed
+                ),
+                np.split(active, range(BATCH_WAYS, len(active), BATCH_WAYS)),
+            )
+            seen = passes.join(list(parts))
+            units = list(_units(seen, len(self.net.ids)))
+            done = pool.map(
+                lambda unit: self._publish(maker, ways, seen, unit, hour, hour_s),
+                units,
+            )
+            found = list(done)
+        met = truth.contacts(ways, seen, self.patients, self.net, unix, hour)
+        day_unix = unix - hour_s
+        been = truth.visits(ways, day_unix, hour_s, self.people.places)
+        truth.write(truth.hour_file(self.out, "contacts", unix), met)
+        truth.write(truth.hour_file(self.out, "visits", unix), been)
+        truth.write(
+            truth.hour_file(self.out, "path", unix),
+            _path(ways, seen, found, self.net, unix, hour_s),
+        )
+        summary.passes += len(seen.way)
+        summary.contacts += met.num_rows
+        summary.visits += been.num_rows
+        summary.tracklets += sum(len(f.rows) for f in found)
+        summary.detections += sum(f.count for f in found)
+        summary.faces += sum(f.faces for f in found)
+
+    def _begin(self, local: datetime) -> tuple[Ways, Maker]:
+        """Return the ways and clothes of a day, drawn when it begins."""
+        number = local.date().toordinal() - 1  # day 0 of the era is a Monday
+        if self.day is None or self.day[0] != number:
+            today = ways.of_day(self.people, number, self.plan.seed)
+            before = ways.of_day(self.people, number - 1, self.plan.seed)
+            late = before.take(np.flatnonzero(before.end > DAY))
+            today = ways.join(replace(late, start=late.start - DAY), today)
+            wear = clothes(
+                len(self.people), number, observations.CLOTHES, self.plan.seed
+            )
+            maker = Maker(
+                people=self.people,
+                network=self.net,
+                law=self.law,
+                clothes=wear,
+                clothes_basis=self.basis,
+                face_model=self.plan.face_model,
+                appearance_model=self.plan.appearance_model,
+                seed=self.plan.seed,
+            )
+            self.day = (number, today, maker)
+        return self.day[1], self.day[2]
+
+    def _publish(
+        self,
+        maker: Maker,
+        ways: Ways,
+        seen: Passes,
+        unit: tuple[np.ndarray, range],
+        hour: int,
+        hour_s: float,
+    ) -> _Published:
+        rows, cameras = unit
+        made: Observed = observations.observe(
+            maker, ways, seen, rows, cameras, self.unix(hour), hour_s, hour
+        )
+        if made.footage.num_rows:
+            writer.publish(
+                self.out / "observations",
+                made.footage,
+                made.tracklets,
+                made.detections,
+            )
+        faces = made.tracklets["face_i8"]
+        return _Published(
+            made.rows,
+            made.tracklet_ids,
+            made.start_s,
+            made.end_s,
+            made.detections.num_rows,
+            len(faces) - faces.null_count,
+        )
+
+
+@dataclass(frozen=True)
+class _Published:
+    rows: np.ndarray
+    tracklet_ids: np.ndarray
+    start_s: np.ndarray
+    end_s: np.ndarray
+    count: int
+    faces: int
+
+
+def _units(seen: Passes, cameras: int) -> Iterator[tuple[np.ndarray, range]]:
+    """Passes in order of camera and start, in ranges of cameras of a fair size."""
+    kept = np.flatnonzero(~seen.missed)
+    kept = kept[np.lexsort((seen.way[kept], seen.first[kept], seen.camera[kept]))]
+    total = np.cumsum(np.bincount(seen.camera[kept], minlength=cameras))
+    begin, done = 0, 0
+    while begin < cameras:
+        end = int(np.searchsorted(total, done + UNIT_TRACKLETS, side="right"))
+        end = min(max(end, begin + 1), cameras)
+        yield kept[done : total[end - 1]], range(begin, end)
+        begin, done = end, int(total[end - 1])
+
+
+def _path(
+    ways: Ways,
+    seen: Passes,
+    found: list[_Published],
+    net: network.Network,
+    unix: int,
+    hour_s: float,
+) -> pa.Table:
+    """Return the truth of every pass of the hour, ordered by resident and time."""
+    ids = np.zeros(len(seen.way), dtype=np.int64)
+    start = unix + seen.first.astype(np.float64)
+    end = start + seen.count - 1
+    for part in found:
+        ids[part.rows] = part.tracklet_ids
+        start[part.rows], end[part.rows] = part.start_s, part.end_s
+    order = np.lexsort((start, ways.resident[seen.way]))
+    way = seen.way[order]
+    lost = ids[order] == 0
+    mask = observations.mask_at(ways, way, hour_s + seen.first[order])
+    return pa.table(
+        [
+            pa.array(ids[order], mask=lost),
+            pa.array(ways.resident[way]),
+            pa.array(net.numbers[seen.camera[order]]),
+            truth.moments(start[order]),
+            truth.moments(end[order]),
+            pa.array(lost),
+            pa.array(ways.party[way].astype(np.int64)),
+            truth.label(ways.goal[way], truth.PLACES),
+            truth.label(mask, observations.MASK_STATES),
+        ],
+        schema=truth.PATH,
+    )
+
+
+def _residents(people: Residents, patients: np.ndarray) -> pa.Table:
+    home = people.places[people.home]
+    lon, lat = frame.to_lonlat(home[:, 0], home[:, 1])
+    return pa.table(
+        [
+            pa.array(np.arange(len(people), dtype=np.int32)),
+            pa.array(people.household),
+            truth.label(people.kind, ("child", "worker", "other")),
+            pa.array(np.asarray(lon, np.float64)),
+            pa.array(np.asarray(lat, np.float64)),
+            pa.array(people.wears),
+            pa.array(people.twin, mask=people.twin < 0),
+            pa.array(patients),
+        ],
+        schema=truth.RESIDENTS,
+    )
+
+
+def _patients(plan: Plan, people: Residents) -> np.ndarray:
+    """Residents whose contacts are recorded; a twin is among them."""
+    rng = np.random.default_rng([plan.seed, 5])
+    chosen = np.zeros(len(people), dtype=bool)
+    chosen[rng.permutation(len(people))[: plan.patients]] = True
+    twins = np.flatnonzero(people.twin >= 0)
+    if plan.patients and len(twins):
+        chosen[twins[0]] = True
+    return chosen
+
+
+def _claim(out: Path, plan: Plan) -> None:
+    """Make the folder this plan's, or refuse."""
+    path = out / "truth" / "plan.json"
+    text = json.dumps(asdict(plan), indent=1)
+    if path.is_file():
+        if path.read_text() != text:
+            raise StoreError(
+                f"{out} holds another simulated city ({path}); choose another --out, "
+                "or give the same arguments to finish that one."
+            )
+        return
+    if layout.hours(out / "observations", "footage"):
+        raise StoreError(
+            f"{out} holds observations that were not simulated; choose another --out."
+        )
+    layout.make_folder(path.parent)
+    pending = path.with_name(".plan.json.pending")
+    pending.write_text(text)
+    pending.replace(path)
