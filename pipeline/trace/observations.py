@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,11 +118,7 @@ class Scope:
     ) -> None:
         self.authorisation = require(authorisation)
         self.settings = settings
-        if registry is None:
-            from pipeline.cameras import registry as registries
-
-            registry = registries.load(settings.registry)
-        self.registry = registry
+        self.registry = registry = registry or _registry(settings.registry)
         shapely.prepare(authorisation.area)
         everything = list(registry.cameras)
         inside = shapely.intersects_xy(
@@ -272,6 +270,22 @@ class Scope:
         error = floats(table["ground_error_cm"]) / 100
         error = np.where(np.isnan(error), UNCALIBRATED_ERROR_M, error)
         return result[0], result[1], error
+
+
+def _registry(file: Path) -> Registry:
+    """The registry as it now stands; read anew when the file changes."""
+    from pipeline.cameras import registry as registries
+
+    if not file.is_file():
+        return registries.load(file)  # tells what to do
+    return _registry_at(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _registry_at(file: Path, changed_ns: int) -> Registry:
+    from pipeline.cameras import registry as registries
+
+    return registries.load(file)
 
 
 def seconds(column: pa.ChunkedArray | pa.Array) -> np.ndarray:

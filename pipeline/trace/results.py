@@ -111,6 +111,8 @@ def read(
 ) -> pa.Table:
     """Read one table of a run, cut to the window and area of the authorisation.
 
+    Each read, and each refusal, is recorded in the audit log.
+
     Parameters
     ----------
     table : a name of `tables.TABLES`.
@@ -130,9 +132,16 @@ def read(
         If the case has no run, or not this one.
     """
     settings = settings or get_settings()
-    demand(authorisation, settings)
-    folder = _folder(authorisation, run, settings)
-    found = _load(folder, table)
+    with orders.acting_under(authorisation, "result.read", settings) as (_, note):
+        folder = _folder(authorisation, run, settings)
+        found = _load(folder, table)
+        note(
+            "result.read",
+            authorisation.case,
+            authorisation.purpose,
+            table=table,
+            run=folder.name.removeprefix("run="),
+        )
     made_under = _load(folder, "run")["order_id"].to_pylist()
     own = made_under == [authorisation.order_id]
     if table == "run":

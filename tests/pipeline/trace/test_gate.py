@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from shapely.geometry import box
 
-from pipeline.casebook import orders
+from pipeline.casebook import audit, orders
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError, StoreError
 from pipeline.trace import results
@@ -186,6 +186,8 @@ def test_another_order_of_the_case_shows_only_what_it_covers(crowd, authorise):
     assert all(row["hour"] < narrow.window_end for row in cells.to_pylist())
     (run,) = results.read(narrow, "run", settings=crowd.settings).to_pylist()
     assert str(first["id"]) not in run["seed"]
+    acts = [entry["act"] for entry in audit.entries(crowd.settings)]
+    assert acts.count("result.read") == 5  # every read is recorded
 
 
 def test_results_are_there_whole_or_not_at_all(crowd, authorise, monkeypatch):
