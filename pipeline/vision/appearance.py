@@ -7,8 +7,10 @@ vectors out), so that these can take its place.
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from importlib.resources import files
+from io import BytesIO
 
 import cv2
 import numpy as np
@@ -29,6 +31,7 @@ AB_RANGE = 60.0
 #: Lightness to which the bright part of every frame is brought, 0..255.
 BRIGHT = 215.0
 DIMENSIONS = PARTS * (BINS_L + 2 * BINS_AB + BINS_HUE + BINS_EDGE)
+_WEIGHTS = files("pipeline.vision") / "weights" / "appearance.npz"
 
 
 class Lighting:
@@ -102,8 +105,14 @@ def pool(vectors: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
 @lru_cache(maxsize=1)
 def _common() -> np.ndarray:
     """Return what all persons have in common: it is taken off every descriptor."""
-    with np.load(files("pipeline.vision") / "weights" / "appearance.npz") as stored:
+    with np.load(BytesIO(_WEIGHTS.read_bytes())) as stored:
         return stored["mean"]
+
+
+@lru_cache(maxsize=1)
+def sha256() -> str:
+    """Return the sha256 of the shipped numbers, for provenance."""
+    return hashlib.sha256(_WEIGHTS.read_bytes()).hexdigest()
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

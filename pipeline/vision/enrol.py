@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pipeline.errors import PhotoError
@@ -27,11 +27,11 @@ MOST_PIXELS = 250_000_000
 #: Least width of an enrolled face, pixels.
 LEAST_WIDTH = 48.0
 #: A second face smaller than this share of the first is somebody in the background.
-BACKGROUND = 0.4
+BACKGROUND = 0.5
 #: Turned further aside than this (see `faces.yaw`) is not frontal.
 MOST_YAW = 0.6
 #: Less sharp than this (see `faces.sharpness`) is blurred.
-LEAST_SHARPNESS = 0.12
+LEAST_SHARPNESS = 0.2
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _checker(weights_dir: Path):  # type: ignore[no-untyped-def]
     from mediapipe.tasks.python.vision import FaceDetector as NearFaceDetector
     from mediapipe.tasks.python.vision import FaceDetectorOptions
 
-    return NearFaceDetector.create_from_options(
+    checker = NearFaceDetector.create_from_options(
         FaceDetectorOptions(
             base_options=BaseOptions(
                 model_asset_buffer=weight_path(weights_dir, CHECKER).read_bytes()
@@ -198,6 +198,8 @@ def _checker(weights_dir: Path):  # type: ignore[no-untyped-def]
             min_detection_confidence=SCORE,
         )
     )
+    atexit.register(checker.close)  # or it complains when Python ends
+    return checker
 
 
 @lru_cache(maxsize=2)

@@ -17,9 +17,9 @@ from pipeline.vision import appearance
 #: Detections on each side of a cut that are compared, at least and at most.
 LEAST_SIDE, MOST_SIDE = 4, 12
 #: Similarity of the clothes before and after below which a track is cut.
-CUT_BELOW = 0.25
+CUT_BELOW = 0.5
 #: Similarity of the clothes from which two tracks may be joined.
-JOIN_FROM = 0.6
+JOIN_FROM = 0.65
 #: Longest gap that is bridged, seconds.
 JOIN_GAP_S = 4.0
 #: Fastest walk that is bridged, body heights a second (2.5 m/s at 1.7 m).

@@ -22,13 +22,13 @@ FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Cuts of the faces that are degraded are this many times larger than SIDE.
 LARGE = 3
 #: Degraded copies of every photograph and every drawn mask.
-COPIES = 4
+COPIES = 6
 #: Widths of degraded faces, pixels.
 WIDTHS = (14.0, 70.0)
 #: Width of a face's box in a cut of SIDE pixels.
 FACE_WIDTH = 33.0
 #: Below this width of a face the state stays unknown, pixels.
-LEAST_WIDTH = 16.0
+LEAST_WIDTH = 20.0
 #: Below this quality of a face the state stays unknown, 0..1.
 LEAST_QUALITY = 0.2
 #: Inverse strength of the penalty on the coefficients.

@@ -30,7 +30,7 @@ SIDE = 64
 #: chin and the cheeks are seen.
 PLACES = (TEMPLATE * 0.62 + np.array([13.3, 8.0])) * (SIDE / 96)
 #: Probability from which a frame's state counts as decided.
-DECIDED = 0.7
+DECIDED = 0.75
 #: Chance that somebody puts a mask on or off between two analysed frames.
 CHANGE = 0.01
 #: Frames of a pass are not independent: each counts this share of an observation.

@@ -34,8 +34,8 @@ def mosaic(
         float [n, 4]: left, top, width, height in pixels; rows that are not
         finite are refused, because a region that cannot be found cannot be hidden.
     keep
-        float [4] or [m, 4]: boxes whose pixels are shown all the same, except
-        where they are covered by a mosaicked region: hiding goes before showing.
+        float [4] or [m, 4]: those of the boxes that are not mosaicked; where
+        another region covers them, it stays mosaicked: hiding goes before showing.
     margin
         Share of a box's size by which it is enlarged on every side.
     seed

@@ -278,7 +278,7 @@ def _provenance(
         for role, name in roles.items()
     }
     models["mask"] = {"name": classifier.name, "sha256": classifier.sha256}
-    models["appearance"] = {"name": appearance.NAME, "sha256": ""}
+    models["appearance"] = {"name": appearance.NAME, "sha256": appearance.sha256()}
     return Provenance(
         models=models,
         options={

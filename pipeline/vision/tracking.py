@@ -14,11 +14,13 @@ NAME = "c-biou"
 START_SCORE = 0.5
 #: Seconds a lost person is searched for before the track is closed.
 LOST_S = 2.0
-#: Boxes are enlarged by these shares of their size before their overlap is taken
-#: (first and second association), because at a few frames a second the boxes of a
+#: Boxes are enlarged by this share of their size, divided by the frames a second,
+#: before their overlap is taken, because at a few frames a second the boxes of a
 #: walker hardly overlap: Yang et al., "Hard to Track Objects with Irregular
-#: Motions and Similar Appearances?", WACV 2023.
-BUFFERS = (0.5, 0.8)
+#: Motions and Similar Appearances?", WACV 2023. Larger: persons are mixed up.
+BUFFER = 1.0
+#: Least and most enlargement; the second association takes twice as much.
+BUFFERS = (0.1, 0.5)
 #: Least overlap of enlarged boxes (first, second association).
 OVERLAPS = (0.1, 0.2)
 #: Numbers the tracker gives its frames a second of patience (its own convention).
@@ -38,6 +40,7 @@ class PersonTracker:
     def __init__(self, sample_fps: float) -> None:
         from trackers import CBIoUTracker
 
+        buffer = float(np.clip(BUFFER / sample_fps, *BUFFERS))
         self._tracker = CBIoUTracker(
             lost_track_buffer=round(LOST_S * _BUFFER_RATE),
             frame_rate=sample_fps,
@@ -47,8 +50,8 @@ class PersonTracker:
             minimum_iou_threshold_first_assoc=OVERLAPS[0],
             minimum_iou_threshold_second_assoc=OVERLAPS[1],
             minimum_iou_threshold_unconfirmed_assoc=OVERLAPS[0],
-            buffer_ratio_first=BUFFERS[0],
-            buffer_ratio_second=BUFFERS[1],
+            buffer_ratio_first=buffer,
+            buffer_ratio_second=2 * buffer,
         )
 
     def __call__(self, persons: Persons, offset_s: float) -> np.ndarray:

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import ModelError
+from pipeline.vision import mask_training, masks
+from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
+
+IS_NONE = np.array([0.96, 0.02, 0.02])
+IS_WORN = np.array([0.02, 0.02, 0.96])
+
+
+def test_a_single_outlier_is_smoothed_away() -> None:
+    track = masks.over_time([IS_WORN] * 8 + [IS_NONE] + [IS_WORN] * 8)
+    assert (track.states == WORN).all()
+    assert track.state == WORN
+    assert track.probability > 0.9
+
+
+def test_a_mask_taken_off_is_seen() -> None:
+    track = masks.over_time([IS_WORN] * 12 + [None] * 3 + [IS_NONE] * 12)
+    assert (track.states[:11] == WORN).all()
+    assert (track.states[12:15] == UNKNOWN).all()
+    assert np.isnan(track.probabilities[12:15]).all()
+    assert (track.states[16:] == NONE).all()
+    assert track.state == UNKNOWN  # neither was it for most of the pass
+
+
+def test_nothing_seen_is_unknown() -> None:
+    for observed in ([], [None, None]):
+        track = masks.over_time(observed)
+        assert track.state == UNKNOWN
+        assert np.isnan(track.probability)
+        assert (track.states == UNKNOWN).all()
+    assert masks.over_time([np.array([0.4, 0.3, 0.3])]).state == UNKNOWN
+
+
+@given(
+    st.lists(
+        st.one_of(st.none(), st.tuples(*[st.floats(1e-6, 1)] * 3)),
+        min_size=1,
+        max_size=30,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_states_and_probabilities_agree(rows: list[tuple[float, ...] | None]) -> None:
+    track = masks.over_time(
+        [None if row is None else np.array(row) / sum(row) for row in rows]
+    )
+    unknown = track.states == UNKNOWN
+    assert (np.isnan(track.probabilities) == unknown).all()
+    told = track.probabilities[~unknown]
+    assert ((told >= masks.DECIDED) & (told <= 1 + 1e-6)).all()
+    assert np.isnan(track.probability) == (track.state == UNKNOWN)
+    assert all(unknown[i] for i, row in enumerate(rows) if row is None)
+
+
+def test_the_shipped_classifier_says_where_it_comes_from() -> None:
+    classifier = masks.MaskClassifier.load()
+    assert classifier.name == masks.NAME
+    assert len(classifier.sha256) == 64
+    figures = classifier.provenance["held_out"]
+    assert figures["balanced_accuracy"] > 0.9
+    assert figures["calibration_error"] < 0.03
+    crop = np.full((64, 64, 3), 127, np.uint8)
+    assert classifier(crop, classifier.least_width - 1, 0.9) is None
+    assert classifier(crop, 60, classifier.least_quality / 2) is None
+    told = classifier(crop, 60, 0.9)
+    assert told is not None
+    assert abs(told.sum() - 1) < 1e-5
+
+
+def test_a_file_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    for name in ("x.npz", "absent.npz"):
+        with pytest.raises(ModelError, match="dongseon masks train"):
+            masks.MaskClassifier.load(tmp_path / name)
+
+
+@pytest.mark.models
+@pytest.mark.media
+def test_photographs_and_drawn_masks_of_another_source(
+    weights_dir: Path, media: Path
+) -> None:
+    """People the classifier was never trained on, bare and with drawn masks."""
+    from pipeline.vision.faces import FaceDetector
+
+    classifier, detector = masks.MaskClassifier.load(), FaceDetector(weights_dir)
+    random = np.random.default_rng(9)
+    picture = cv2.imread(
+        str(media / "masks" / "templates" / "cloth.png"), cv2.IMREAD_UNCHANGED
+    )
+    photos = sorted((media / "faces" / "lfw").glob("*/*_0001.jpg"))[:50]
+    right: dict[int, list[bool]] = {NONE: [], WORN: [], INCORRECT: []}
+    for photo in photos:
+        crop = mask_training.largest_face(detector, cv2.imread(str(photo)))
+        assert crop is not None
+        for state, told in right.items():
+            shown = crop
+            if state != NONE:
+                shown = mask_training.draw_mask(crop, picture, state, random)
+            small = cv2.resize(shown, (64, 64), interpolation=cv2.INTER_AREA)
+            chances = classifier(small, 57, 0.8)
+            assert chances is not None
+            told.append(masks.STATES[int(chances.argmax())] == state)
+    for state, told in right.items():
+        assert np.mean(told) > 0.9, state
+
+
+@pytest.mark.models
+@pytest.mark.media
+def test_training_is_reproducible(
+    weights_dir: Path, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("with_mask", "without_mask"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for photo in sorted((media / "masks" / name).iterdir())[:8]:
+            (tmp_path / "photos" / name / photo.name).symlink_to(photo)
+    monkeypatch.setattr(mask_training, "COPIES", 1)
+    trained = []
+    for out in (tmp_path / "one.npz", tmp_path / "two.npz"):
+        mask_training.train(
+            tmp_path / "photos", out, weights_dir, media / "masks" / "templates"
+        )
+        trained.append(masks.MaskClassifier.load(out))
+    rows = np.random.default_rng(1).random((4, len(trained[0]._mean)))
+    assert (trained[0].probabilities(rows) == trained[1].probabilities(rows)).all()
+
+
+@pytest.mark.models
+def test_training_without_photographs_is_refused(
+    weights_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="has no folder"):
+        mask_training.train(tmp_path, tmp_path / "o.npz", weights_dir)
+    for name in ("with_mask", "without_mask"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "grey.png"), np.full((90, 90), 90, np.uint8))
+    with pytest.raises(ModelError, match="no usable face"):
+        mask_training.train(tmp_path, tmp_path / "o.npz", weights_dir)
+    assert not (tmp_path / "o.npz").exists()
