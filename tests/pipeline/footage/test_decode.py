@@ -25,9 +25,7 @@ def decoded(path: Path, **options: object) -> tuple[list[Sample], list[PartEnd]]
 
 def test_frames_are_sampled_by_time(make_clip: Callable[..., Path]) -> None:
     samples, ends = decoded(make_clip(seconds=12))
-    assert [sample.offset_s for sample in samples] == pytest.approx(
-        np.arange(24) / 2
-    )
+    assert [sample.offset_s for sample in samples] == pytest.approx(np.arange(24) / 2)
     assert [sample.number for sample in samples] == list(range(0, 120, 5))
     assert [(end.part, end.read, end.corrupt) for end in ends] == [
         (0, 50, 0),
