@@ -13,7 +13,6 @@ from dashboard.i18n import Texts
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
-from pipeline.footage import stills
 from pipeline.settings import get_settings
 
 #: Stills are cut on demand: no more than this many are shown at once.
@@ -84,6 +83,9 @@ def _still(tracklet: int, authorisation: Authorisation, texts: Texts) -> str:
     """Return the picture as HTML; kept in this session's memory only."""
 
     def cut() -> tuple[str | None, str]:
+        # Loaded late: the inference engine takes a second, the map need not wait.
+        from pipeline.footage import stills
+
         try:
             picture = stills.still(authorisation, tracklet, settings=get_settings())
         except DongseonError as error:

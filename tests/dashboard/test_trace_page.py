@@ -141,6 +141,17 @@ def test_the_page_draws_filters_and_plays_offline(visit: Visit) -> None:
     page.wait_for_timeout(600)
     assert moment.inner_text() == stopped
 
+    # A sighting of the list is shown on the map, and back.
+    scale = page.locator(".trace-map .scale")
+    wide = scale.inner_text()
+    page.get_by_role("button", name="Map ›").nth(2).click()
+    page.locator(".card.picked").wait_for()
+    page.wait_for_function(QUIET, timeout=30_000)
+    assert scale.inner_text() != wide
+    page.get_by_role("button", name="Whole path").click()
+    page.wait_for_function(QUIET, timeout=30_000)
+    assert scale.inner_text() == wide
+
     # In Korean the same facts, and the range stays.
     page.get_by_text("한국어").click()
     page.wait_for_function("document.body.innerText.includes('포착 목록')")
@@ -153,20 +164,6 @@ def test_the_page_draws_filters_and_plays_offline(visit: Visit) -> None:
     assert "Uncaught" not in body
     assert "Traceback" not in body
     assert "encountered an error" not in body
-
-
-def test_a_sighting_is_shown_on_the_map(visit: Visit) -> None:
-    page = visit.page
-    scale = page.locator(".trace-map .scale")
-    wide = scale.inner_text()
-    page.get_by_role("button", name="Map ›").nth(2).click()
-    page.locator(".card.picked").wait_for()
-    page.wait_for_function(QUIET, timeout=30_000)
-    assert scale.inner_text() != wide
-    page.get_by_role("button", name="Whole path").click()
-    page.wait_for_function(QUIET, timeout=30_000)
-    assert scale.inner_text() == wide
-    assert visit.complaints == []
 
 
 def shown(page) -> str:

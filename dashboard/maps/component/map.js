@@ -106,6 +106,7 @@ class TraceMap {
       const layer = this.layers.find((each) => each.id === id);
       if (layer) this.timed.set(id, layer.props.data);
     }
+    this.kept = new Map(); // what each layer shows now
     this.dirty = true;
   }
 
@@ -180,8 +181,15 @@ class TraceMap {
       if (recut && this.timed.has(layer.id)) {
         const end = layer.id === "heat" ? until : to;
         const rows = this.timed.get(layer.id);
-        let data = rows.filter((row) => row.t1 >= from && row.t0 <= end);
-        if (this.data.dashed.includes(layer.id)) data = dashes(data, this.dash);
+        const kept = rows.filter((row) => row.t1 >= from && row.t0 <= end);
+        const key = `${layer.id} ${this.data.key}`;
+        const old = this.kept.get(key);
+        const dash = this.data.dashed.includes(layer.id) ? this.dash : 0;
+        if (old && old.dash === dash && same(old.rows, kept)) {
+          return layer.props.visible === visible ? layer : layer.clone({ visible });
+        }
+        this.kept.set(key, { rows: kept, dash });
+        const data = dash ? dashes(kept, dash) : kept;
         return layer.clone({ data, visible });
       }
       if (layer.id === "trail") return layer.clone({ currentTime: this.now, visible });
@@ -260,4 +268,8 @@ class TraceMap {
     this.deck = null;
     delete this.root.traceMap;
   }
+}
+
+function same(one, other) {
+  return one.length === other.length && one.every((row, index) => row === other[index]);
 }
