@@ -9,13 +9,11 @@ password belong to people whom a proxy or OpenID provider has identified.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -36,7 +34,6 @@ IDLE = timedelta(minutes=15)
 SESSION = timedelta(hours=8)
 #: NIST SP 800-63B, 5.1.1.2, asks for 8 at least; no rules on characters.
 SHORTEST_PASSWORD = 12
-SESSION_VARIABLE = "DONGSEON_SESSION"
 FIRST = "administrator"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,126}")
@@ -67,7 +64,7 @@ def first_administrator(settings: Settings) -> tuple[str, str] | None:
     """
     password = _one_time()
     with audit.acting(settings) as (connection, note):
-        if _any(connection):
+        if exist(connection):
             return None
         _insert(connection, FIRST, "administrator", password, True, FIRST)
         note(FIRST, "account.add", FIRST, role="administrator", first=True)
@@ -94,7 +91,7 @@ def add(
     _demand_role(role)
     password = _one_time() if local else None
     with roles.acting_as(settings, user, "account.manage", name) as (connection, note):
-        if not _any(connection) and role != "administrator":
+        if not exist(connection) and role != "administrator":
             raise DongseonError(
                 "The first account must be an administrator's; add that one first."
             )
@@ -272,32 +269,6 @@ def role(user: str, *, settings: Settings) -> str | None:
         return roles.role_of(connection, user)
 
 
-def acting_user(named: str | None, *, settings: Settings) -> str:
-    """Return who acts on the command line.
-
-    Without accounts: the named user or the settings' one. With accounts: whoever
-    has logged in (variable DONGSEON_SESSION or the session file beside the key).
-    """
-    with database.reading(settings) as connection:
-        if not _any(connection):
-            return named or settings.user
-    path = session_file(settings)
-    token = os.environ.get(SESSION_VARIABLE) or (
-        path.read_text().strip() if path.exists() else ""
-    )
-    name = whose(token, settings=settings)
-    if named not in (None, name):
-        raise NotAuthorisedError(
-            f"{name} is logged in and cannot act as {named}; log in as {named}."
-        )
-    return name
-
-
-def session_file(settings: Settings) -> Path:
-    """Return where the command line keeps its session."""
-    return settings.key_file.parent / "session"
-
-
 def _checked(name: str, password: str, settings: Settings) -> Row:
     """Check a password; count failures in a transaction of their own."""
     now = clock.now()
@@ -363,7 +334,8 @@ def _demand_role(role: str) -> None:
         )
 
 
-def _any(connection: Connection) -> bool:
+def exist(connection: Connection) -> bool:
+    """Tell whether there is any account: if so, only accounts act."""
     query = select(func.count()).select_from(tables.accounts)
     return bool(connection.execute(query).scalar_one())
 

@@ -97,12 +97,12 @@ def list_all(user: User = None) -> None:
 
 def login(name: Name) -> None:
     """Log in on this command line; the session is kept beside the key."""
-    from pipeline.casebook import accounts
+    from pipeline.casebook import accounts, identity
     from pipeline.settings import get_settings
 
     settings = get_settings()
     token = accounts.log_in(name, _asked("Password"), settings=settings)
-    path = accounts.session_file(settings)
+    path = identity.session_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -113,11 +113,11 @@ def login(name: Name) -> None:
 
 def logout() -> None:
     """End this command line's session."""
-    from pipeline.casebook import accounts
+    from pipeline.casebook import accounts, identity
     from pipeline.settings import get_settings
 
     settings = get_settings()
-    path = accounts.session_file(settings)
+    path = identity.session_file(settings)
     if path.exists():
         accounts.log_out(path.read_text().strip(), settings=settings)
         path.unlink()

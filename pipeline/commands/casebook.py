@@ -43,11 +43,11 @@ def attach(app: typer.Typer) -> None:
 
 def context(user: str | None) -> tuple[Settings, str]:
     """Return the settings and who acts."""
-    from pipeline.casebook import accounts
+    from pipeline.casebook import identity
     from pipeline.settings import get_settings
 
     settings = get_settings()
-    return settings, accounts.acting_user(user, settings=settings)
+    return settings, identity.acting_user(user, settings=settings)
 
 
 def moment(text: str | None, option: str) -> datetime | None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import shapely
+from argon2 import PasswordHasher
 
-from pipeline.casebook import cases, clock, database, orders
+from pipeline.casebook import accounts, cases, clock, database, orders
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import Settings
 
@@ -16,6 +17,14 @@ DAY = timedelta(days=1)
 #: A fixed present for windows; before the real one.
 ONSET = datetime(2025, 11, 3, 0, 0, tzinfo=UTC)
 WINDOW = (ONSET - DAY, ONSET + DAY)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real argon2 at its least cost, so that the tests are fast."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_hasher", lambda: hasher)
+    accounts._decoy.cache_clear()
 
 
 @pytest.fixture

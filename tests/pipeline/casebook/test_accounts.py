@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.casebook import accounts, audit, cases, orders, roles
+from pipeline.casebook import accounts, audit, cases, identity, orders, roles
 from pipeline.casebook.accounts import PasswordChangeNeededError
 from pipeline.errors import DongseonError, NotAuthorisedError
 from tests.pipeline.casebook.conftest import open_case, request
@@ -100,12 +100,12 @@ def test_first_account_must_be_an_administrator(book):
 
 def test_command_line_acts_as_who_is_logged_in(book, admin, monkeypatch):
     with pytest.raises(NotAuthorisedError, match="Nobody"):
-        accounts.acting_user("ana", settings=book)
+        identity.acting_user("ana", settings=book)
     token = accounts.log_in(admin, PASSWORD, settings=book)
-    monkeypatch.setenv(accounts.SESSION_VARIABLE, token)
-    assert accounts.acting_user(None, settings=book) == admin
+    monkeypatch.setenv(identity.SESSION_VARIABLE, token)
+    assert identity.acting_user(None, settings=book) == admin
     with pytest.raises(NotAuthorisedError, match="cannot act as"):
-        accounts.acting_user("ana", settings=book)
+        identity.acting_user("ana", settings=book)
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def test_without_witness_the_chain_still_holds(log):
 
 def test_several_processes_write_one_chain(book):
     """Also the very first: each may have to make the tables."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_write, args=(n,)) for n in range(4)]
     for worker in workers:
         worker.start()

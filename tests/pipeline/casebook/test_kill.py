@@ -10,7 +10,16 @@ import time
 
 from sqlalchemy import func, select, text
 
-from pipeline.casebook import audit, database, orders, reviews, tables
+from pipeline.casebook import (
+    audit,
+    cases,
+    database,
+    orders,
+    purge,
+    reviews,
+    signing,
+    tables,
+)
 from pipeline.settings import Settings
 from tests.pipeline.casebook.conftest import request
 
@@ -39,6 +48,44 @@ def test_fifty_kills_during_approval_and_review(book, authorisation):
         ).scalar_one()
     assert cut == KILLS
     assert done > KILLS  # the kills hit work, not idling
+
+
+def test_kills_during_purge(book, case):
+    chance = random.Random(8)
+    context = multiprocessing.get_context("fork")
+    results = book.data_dir / "results"
+    for turn in range(12):
+        database.dispose(book)
+        _lay(results, turn)
+        started = context.Event()
+        worker = context.Process(target=_purge, args=(book, results, started))
+        worker.start()
+        started.wait(10)
+        time.sleep(chance.uniform(0, 0.08))
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        assert audit.verify(book).sound
+        for certificate in (book.data_dir / "certificates").glob("*.json"):
+            signing.check(certificate, settings=book)
+    purge.purge(book, "dora")
+    assert [path for path in results.rglob("*") if path.is_file()] == []
+    assert [one.pseudonym for one in cases.list_cases("ana", settings=book)] == [case]
+
+
+def _lay(results, turn: int) -> None:
+    for number in range(20):
+        folder = results / f"case=P-GONE{turn}-{number}" / "run=1"
+        folder.mkdir(parents=True)
+        (folder / "run.parquet").write_bytes(b"x" * 1000)
+
+
+def _purge(book: Settings, results, started) -> None:
+    turn = 1000
+    started.set()
+    while True:
+        purge.purge(book, "dora")
+        turn += 1
+        _lay(results, turn)
 
 
 def _work(book: Settings, authorisation, started) -> None:

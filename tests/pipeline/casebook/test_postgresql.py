@@ -161,7 +161,7 @@ def test_accounts(book):
 
 
 def test_several_processes_write_one_chain(book):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     workers = [context.Process(target=_write, args=(n,)) for n in range(3)]
     for worker in workers:
         worker.start()
