@@ -94,6 +94,15 @@ def demand(connection: Connection, user: str, action: str) -> None:
         )
 
 
+def as_markdown() -> str:
+    """Return the matrix as a Markdown table, for docs/safeguards.md."""
+    lines = [f"| action | {' | '.join(ROLES)} |", "|---" * (len(ROLES) + 1) + "|"]
+    for action, allowed in MATRIX.items():
+        cells = ("yes" if role in allowed else "" for role in ROLES)
+        lines.append(f"| {action} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def check(settings: Settings, user: str, action: str, subject: str = "") -> None:
     """Refuse and record the act unless the user's role may do it."""
     with acting_as(settings, user, action, subject):

@@ -5,6 +5,7 @@ import pytest
 from pipeline.casebook import accounts, audit, cases, identity, orders, roles
 from pipeline.casebook.accounts import PasswordChangeNeededError
 from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.settings import CHECKOUT
 from tests.pipeline.casebook.conftest import open_case, request
 
 PASSWORD = "correct horse battery"
@@ -154,3 +155,8 @@ def test_roles_hold_in_the_acts_themselves(everybody, monkeypatch):
             orders.authorise(case, f"the-{role}", "test", settings=book)
     accounts.disable("ana", accounts.FIRST, settings=book)
     assert not orders.still_valid(issued, book)
+
+
+def test_matrix_in_the_document_is_the_code_s():
+    document = (CHECKOUT / "docs" / "safeguards.md").read_text(encoding="utf-8")
+    assert roles.as_markdown() in document
