@@ -124,10 +124,10 @@ def _cut(frame: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Cut a person with a strip of SIDE columns to the left and right."""
     left, top, right, bottom = inside.round().astype(int)
     strip = round((right - left) * SIDE / WIDTH)
-    padded = [max(0, strip - left), max(0, right + strip - frame.shape[1])]
+    before, after = max(0, strip - left), max(0, right + strip - frame.shape[1])
     part = frame[top:bottom, max(0, left - strip) : right + strip]
-    if any(padded):
-        part = cv2.copyMakeBorder(part, 0, 0, *padded, cv2.BORDER_REPLICATE)
+    if before or after:
+        part = cv2.copyMakeBorder(part, 0, 0, before, after, cv2.BORDER_REPLICATE)
     return cv2.resize(part, (WIDTH + 2 * SIDE, HEIGHT), interpolation=cv2.INTER_AREA)
 
 

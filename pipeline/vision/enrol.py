@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -173,9 +172,10 @@ def _count_near(image: np.ndarray, weights_dir: Path, name: str) -> int:
             "a face cannot be seen in it: give a larger photo."
         )
     rgb = np.ascontiguousarray(image[..., ::-1])
-    result = _checker(weights_dir).detect(
-        mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
-    )
+    with _checker(weights_dir) as checker:
+        result = checker.detect(
+            mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
+        )
     widths = [found.bounding_box.width for found in result.detections]
     return sum(width >= BACKGROUND * max(widths) for width in widths)
 
@@ -184,13 +184,13 @@ def _longest(image: np.ndarray) -> int:
     return max(image.shape[:2])
 
 
-@lru_cache(maxsize=2)
 def _checker(weights_dir: Path):  # type: ignore[no-untyped-def]
+    """Return the checker, to be closed after each photo: it must not outlive Python."""
     from mediapipe.tasks.python import BaseOptions
     from mediapipe.tasks.python.vision import FaceDetector as NearFaceDetector
     from mediapipe.tasks.python.vision import FaceDetectorOptions
 
-    checker = NearFaceDetector.create_from_options(
+    return NearFaceDetector.create_from_options(
         FaceDetectorOptions(
             base_options=BaseOptions(
                 model_asset_buffer=weight_path(weights_dir, CHECKER).read_bytes()
@@ -198,8 +198,6 @@ def _checker(weights_dir: Path):  # type: ignore[no-untyped-def]
             min_detection_confidence=SCORE,
         )
     )
-    atexit.register(checker.close)  # or it complains when Python ends
-    return checker
 
 
 @lru_cache(maxsize=2)

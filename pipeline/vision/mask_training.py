@@ -272,7 +272,8 @@ def degrade(
     crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
     if random.random() < 0.7:
         flag = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(35, 95))]
-        crop = cv2.imdecode(cv2.imencode(".jpg", crop, flag)[1], cv2.IMREAD_COLOR)
+        stored = cv2.imencode(".jpg", crop, flag)[1]
+        crop = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
     smaller = crop.shape[0] > SIDE
     return cv2.resize(
         crop,

