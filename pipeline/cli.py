@@ -35,6 +35,7 @@ def register() -> None:
         casebook,
         dashboard,
         demo,
+        evaluate,
         footage,
         masks,
         models,
@@ -54,6 +55,7 @@ def register() -> None:
         casebook,
         trace,
         simulate,
+        evaluate,
         dashboard,
         demo,
     ):
