@@ -95,8 +95,8 @@ def find(
         if (row := passes.row(tracklet)) is not None
         for template in templates_of(passes, row)
     ]
-    seen = _seen(footage, passes, scope)
     rates = _rates(passes, footage)
+    seen = _seen(passes, footage, rates)
     for again in (False, True):
         evidence = search(passes, templates, rejected=against, threads=settings.threads)
         rows = _candidates(passes, evidence, certain, decided.rejected)
@@ -169,15 +169,13 @@ def _rates(passes: Passes, footage: Footage) -> dict[int, float]:
     }
 
 
-def _seen(footage: Footage, passes: Passes, scope: Scope) -> path.Seen:
-    """Where people were seen before each camera with footage: its middle pass."""
-    places = []
-    middles = {
-        int(number): np.median(
-            (passes.first + passes.last)[passes.camera_no == number] / 2, axis=0
-        )
-        for number in np.unique(passes.camera_no)
-    }
-    for number in footage.camera_no:
-        places.append(middles.get(int(number), scope.places[int(number)]))
-    return path.samples(np.array(places).reshape(-1, 2), footage.start, footage.end)
+def _seen(passes: Passes, footage: Footage, rates: dict[int, float]) -> path.Seen:
+    """All visible passes, each with the seconds of footage it stands for."""
+    numbers, where = np.unique(passes.camera_no, return_inverse=True)
+    each = np.array([1.0 / rates[int(number)] for number in numbers])
+    return path.Seen(
+        place=passes.first,
+        at=passes.start,
+        weight=each[where] if len(numbers) else np.empty(0),
+        seconds=float((footage.end - footage.start).sum()),
+    )

@@ -4,12 +4,13 @@ Candidates in time order are the nodes of a chain; a person is seen, walks or
 rides, and is seen again. The model, its assumptions and its limits stand in
 `docs/trace-model.md`. In short: the score of "next seen as j after i" is
 
-    llr_j + ln[ P(next) g(d_ij, dt_ij) / (rate_j * integral of g over footage) ]
+    llr_j + ln[ P(next) g(d_ij, dt_ij) / (rate_j * integral of g over what was seen) ]
 
 where g spreads a person over place and time, rate_j is how many passes a second
 camera j sees (a pass before an empty alley says more than one at a station), and
-the integral runs over the footage that was analysed. Everything else that was
-seen is somebody else; a patient who was never filmed again is an answer too.
+the integral runs over all passes that were seen later, each with the footage it
+stands for. Everything else that was seen is somebody else; a patient who was
+never filmed again is an answer too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.nda
 _IMPOSSIBLE = -60.0
 #: Least penalty of a step that may be on the path: three spreads of the clocks.
 _ODD_CLOCK = -4.5
-#: Samples of the analysed footage over which g is integrated.
+#: Passes over which g is integrated, at most.
 _SAMPLES = 4096
 _TINY = 1e-12
 
@@ -50,11 +51,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Seen:
-    """Samples of analysed footage: where and when the patient could be seen."""
+    """All visible passes: where and when the patient could be seen next."""
 
-    place: np.ndarray  #: float64 [s, 2], metres
-    at: np.ndarray  #: float64 [s], Unix seconds
-    weight: np.ndarray  #: float64 [s], seconds each sample stands for
+    place: np.ndarray  #: float64 [s, 2], metres, where each pass begins
+    at: np.ndarray  #: float64 [s], Unix seconds, ascending
+    weight: np.ndarray  #: float64 [s], seconds of footage a pass stands for: 1 / rate
     seconds: float  #: of footage altogether
 
 
@@ -72,30 +73,6 @@ class Path:
     conflicts: tuple[tuple[int, int], ...] = ()
 
 
-def samples(camera_place: np.ndarray, start: np.ndarray, end: np.ndarray) -> Seen:
-    """Spread samples over footage: place [m, 2], start [m] and end [m] of each part.
-
-    Long footage is sampled more often; the samples are evenly spaced, so that the
-    result is the same every time.
-    """
-    span = np.maximum(np.asarray(end) - np.asarray(start), 0.0)
-    total = float(span.sum())
-    if total <= 0:
-        none = np.empty(0)
-        return Seen(np.empty((0, 2)), none, none, 0.0)
-    step = max(total / _SAMPLES, 1.0)
-    count = np.maximum(np.ceil(span / step).astype(np.int64), 1)
-    part = np.repeat(np.arange(len(span)), count)
-    position = np.arange(len(part)) - np.repeat(np.cumsum(count) - count, count)
-    width = (span / count)[part]
-    return Seen(
-        place=np.asarray(camera_place, dtype=float)[part],
-        at=np.asarray(start)[part] + (position + 0.5) * width,
-        weight=width,
-        seconds=total,
-    )
-
-
 def solve(
     candidates: Candidates, seen: Seen, least_seconds: LeastSeconds | None = None
 ) -> Path:
@@ -104,7 +81,7 @@ def solve(
     Parameters
     ----------
     candidates : ordered by start; certain ones are on every path.
-    seen : where and when footage was analysed.
+    seen : all visible passes.
     least_seconds : travel-time bound; default: that of
         `cameras.travel_time`, by vehicle along the straight line.
 
@@ -249,15 +226,31 @@ def _travel(
 
 
 def _reachable(these: Candidates, seen: Seen) -> np.ndarray:
-    """Integral of the spread over footage after each candidate [n]."""
-    n = len(these.start)
-    mass = np.zeros(n)
-    for i in range(n):
-        later = seen.at > these.end[i]
-        distance = np.hypot(*(seen.place[later] - these.last[i]).T)
-        density = spread(distance, seen.at[later] - these.end[i])
-        mass[i] = density @ seen.weight[later]
+    """Integral of the spread over what was seen after each candidate [n].
+
+    Each pass stands for the footage up to the next one, so that footage in which
+    nobody passed (and the patient therefore did not) carries no weight. Of many
+    later passes the next ones are all taken, those far ahead ever more thinly.
+    """
+    mass = np.zeros(len(these.start))
+    begins = np.searchsorted(seen.at, these.end, side="right")
+    for i, begin in enumerate(begins):
+        rows, share = _thinned(len(seen.at) - int(begin))
+        rows = rows + begin
+        distance = np.hypot(*(seen.place[rows] - these.last[i]).T)
+        density = spread(distance, seen.at[rows] - these.end[i])
+        mass[i] = density @ (seen.weight[rows] * share)
     return np.maximum(mass, _TINY)
+
+
+def _thinned(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows out of 0 .. count - 1, and how many each stands for."""
+    if count <= _SAMPLES:
+        return np.arange(count), np.ones(count)
+    head = np.arange(_SAMPLES // 2)
+    tail = np.geomspace(_SAMPLES // 2, count, _SAMPLES // 2, endpoint=False)
+    rows = np.unique(np.concatenate([head, tail.astype(np.int64)]))
+    return rows, np.diff(np.append(rows, count)).astype(float)
 
 
 def _ends(these: Candidates, seen: Seen) -> tuple[np.ndarray, np.ndarray, float]:

@@ -32,10 +32,11 @@ def chain(start, place, llr, *, length=5.0, camera=None, certain=None, rate=0.05
 
 
 def footage(place, seconds=600.0):
-    place = np.asarray(place, float)
-    unique = np.unique(place, axis=0)
-    n = len(unique)
-    return path.samples(unique, np.zeros(n), np.full(n, seconds))
+    """Everybody who passes: one a second before each camera."""
+    unique = np.unique(np.asarray(place, float), axis=0)
+    at = np.repeat(np.arange(seconds), len(unique))
+    where = np.tile(unique, (int(seconds), 1))
+    return path.Seen(where, at, np.ones(len(at)), seconds * len(unique))
 
 
 def brute_force(these, seen):
@@ -157,13 +158,11 @@ def test_nobody_like_the_patient_is_nobody():
     assert empty.absent == 1.0
 
 
-def test_samples_keep_the_seconds_of_footage():
-    seen = path.samples(
-        np.zeros((3, 2)), np.array([0.0, 10, 20]), np.array([100.0, 10.5, 9000])
-    )
-    assert seen.seconds == pytest.approx(100 + 0.5 + 8980)
-    assert seen.weight.sum() == pytest.approx(seen.seconds)
-    assert len(seen.at) <= 2 * path._SAMPLES
+def test_thinning_keeps_the_count():
+    for count in (0, 5, path._SAMPLES, 10_000, 3_000_000):
+        rows, share = path._thinned(count)
+        assert share.sum() == count
+        assert len(rows) <= path._SAMPLES
 
 
 def test_spread_is_a_density_of_the_plane():
@@ -181,7 +180,7 @@ def test_a_thousand_candidates_take_seconds_not_minutes():
     n = 1000
     place = rng.uniform(0, 5000, (n, 2))
     these = chain(np.sort(rng.uniform(0, 86_400, n)), place, rng.normal(2, 3, n))
-    seen = path.samples(place[:50], np.zeros(50), np.full(50, 86_400.0))
+    seen = path.Seen(place, these.start, np.full(n, 4320.0), 50 * 86_400.0)
     found = path.solve(these, seen)
     assert len(found.posterior) == n
     assert np.isfinite(found.posterior).all()
