@@ -164,12 +164,9 @@ def largest_face(detector: FaceDetector, image: np.ndarray) -> np.ndarray | None
 def drawn(samples: list[Sample], templates: Path) -> list[Sample]:
     """Return unmasked faces with a mask drawn on, in place and below the nose."""
     random = np.random.default_rng(SEED)
-    pictures = [
-        cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in _templates(templates)
-    ]
-    pictures = [
-        p for p in pictures if p is not None and p.ndim == 3 and p.shape[2] == 4
-    ]
+    read = [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in _templates(templates)]
+    pictures: list[np.ndarray] = [np.asarray(p) for p in read if p is not None]
+    pictures = [p for p in pictures if p.shape[2:] == (4,)]
     if not pictures:
         raise ModelError(f"{templates} has no picture of a mask with transparency.")
     result = []
