@@ -1,0 +1,112 @@
+"""Ingest: tracklets published durably in the observation store."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks import machine
+from pipeline.simulate import recogniser
+from pipeline.store import ids, vectors, writer
+from pipeline.store.schema import DETECTION
+from pipeline.store.schema import UTC as UTC_TYPE
+
+CAMERAS = 200
+UNIT_ROWS = 100_000
+HOUR = datetime(2025, 11, 3, tzinfo=UTC)
+
+
+def measure(
+    folder: Path, *, rows: int, threads: int = 2, seed: int = 1
+) -> dict[str, Any]:
+    """Tracklets with faces published by the writer, against raw bytes and fsync."""
+    units = []
+    for number, start in enumerate(range(0, rows, UNIT_ROWS)):
+        count = min(UNIT_ROWS, rows - start)
+        units.append(unit(count, number, np.random.default_rng([seed, number])))
+    payload = sum(table.nbytes for _, table in units)
+    empty = DETECTION.empty_table()
+    with machine.PeakMemory() as memory:
+        begin, busy = time.perf_counter(), time.process_time()
+        for footage, tracklets in units:
+            writer.publish(folder / "observations", footage, tracklets, empty)
+        seconds = time.perf_counter() - begin
+        busy = time.process_time() - busy
+    raw = raw_seconds(folder / "raw", units)
+    return {
+        "seconds": seconds,
+        "processor_seconds": busy,
+        "rows_per_second": rows / seconds,
+        "bytes": payload,
+        "bytes_per_second": payload / seconds,
+        "peak_memory_bytes": memory.bytes,
+        "baselines_seconds": {"raw_write_fsync": raw},
+        "times_raw_write": seconds / raw,
+    }
+
+
+def unit(rows: int, number: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
+    """One part of footage a camera, and tracklets with faces, ready to publish."""
+    law = recogniser.load()
+    faces = law.people(rng, rows) @ law.basis
+    i8, scale = vectors.quantise(faces)
+    camera = np.sort(rng.integers(0, CAMERAS, rows)).astype(np.uint16)
+    start = HOUR.timestamp() + rng.integers(0, 35_000, rows) / 10
+    start = start[np.lexsort((start, camera))]
+    same = np.zeros(rows, dtype=np.int64)
+    same[1:] = (camera[1:] == camera[:-1]) & (start[1:] == start[:-1])
+    ends = np.cumsum(same)
+    ordinal = ends - np.maximum.accumulate(np.where(same == 0, ends, 0))
+    names = [f"bench-{number}-{c}" for c in range(CAMERAS)]
+    keys = np.array([writer.part_key(name, 0) for name in names])
+    moments = pa.array(np.rint(start * 1e6).astype(np.int64)).cast(UTC_TYPE)
+    footage = pa.table(
+        {
+            "footage_id": names,
+            "part": pa.array(np.zeros(CAMERAS, np.int32)),
+            "camera_id": [f"BC-{c:05d}" for c in range(CAMERAS)],
+            "camera_no": pa.array(np.arange(CAMERAS, dtype=np.uint16)),
+            "start_at": pa.array([HOUR] * CAMERAS, UTC_TYPE),
+            "end_at": pa.array([HOUR.replace(hour=1)] * CAMERAS, UTC_TYPE),
+        }
+    )
+    tracklets = pa.table(
+        {
+            "tracklet_id": pa.array(ids.tracklet_ids(camera, start, ordinal)),
+            "part_key": pa.array(keys[camera]),
+            "camera_id": pa.DictionaryArray.from_arrays(
+                pa.array(camera.astype(np.int16)),
+                pa.array([f"BC-{c:05d}" for c in range(CAMERAS)]),
+            ),
+            "camera_no": pa.array(camera),
+            "start_at": moments,
+            "end_at": moments,
+            "face_i8": vectors.to_binary(i8),
+            "face_scale": pa.array(scale),
+            "face_f16": vectors.to_f16_bytes(faces),
+        }
+    )
+    return footage, tracklets
+
+
+def raw_seconds(folder: Path, units: list[tuple[pa.Table, pa.Table]]) -> float:
+    """Seconds to write the same bytes plainly, each unit flushed to disk."""
+    folder.mkdir(parents=True)
+    buffers = [
+        [b for column in table.columns for c in column.chunks for b in c.buffers() if b]
+        for _, table in units
+    ]
+    begin = time.perf_counter()
+    for number, parts in enumerate(buffers):
+        with open(folder / f"{number}.bin", "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+    return time.perf_counter() - begin

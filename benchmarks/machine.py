@@ -1,0 +1,91 @@
+"""The machine, the clock and the memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def hardware() -> dict[str, Any]:
+    """What the figures were measured on, and how busy it was."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text().splitlines()
+        names = [
+            line.split(":", 1)[1].strip() for line in lines if "model name" in line
+        ]
+        model = names[0] if names else model
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_bytes": pages,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_average_1min": round(os.getloadavg()[0], 2),
+    }
+
+
+def best_of(times: int, act: Callable[[], T]) -> tuple[float, float, T]:
+    """(least wall seconds, least processor seconds, last result) of some runs."""
+    wall, busy = [], []
+    for _ in range(times):
+        a, b = time.perf_counter(), time.process_time()
+        result = act()
+        wall.append(time.perf_counter() - a)
+        busy.append(time.process_time() - b)
+    return min(wall), min(busy), result
+
+
+class PeakMemory:
+    """Most anonymous memory above that at the start, while the block runs, bytes."""
+
+    def __enter__(self) -> PeakMemory:
+        self._begin = self._most = anonymous_bytes()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def bytes(self) -> int:
+        """The figure, once the block has run."""
+        return self._most - self._begin
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.002):
+            self._most = max(self._most, anonymous_bytes())
+
+
+def anonymous_bytes() -> int:
+    """Memory of this process that is not a file's, bytes (0 where unknown)."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("RssAnon"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def forget(folder: Path) -> None:
+    """Drop a folder's files from the system's cache, so that they are read cold."""
+    for path in folder.rglob("*.parquet"):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,244 @@
+"""Search: ten patients, five embeddings each, over stored tracklets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import machine
+from pipeline.simulate import recogniser
+from pipeline.store import layout, vectors
+from pipeline.trace import kernel
+
+PATIENTS, EMBEDDINGS = 10, 5
+#: Views of each patient hidden among the strangers.
+VIEWS = 40
+#: Cosine reached by one stranger in 100,000 (FINDINGS of the recogniser).
+THRESHOLD = 0.598
+SEGMENT_ROWS = 250_000
+#: Peers see this many float32 rows at a time, so that they fit any memory.
+PEER_ROWS = 250_000
+HOUR = datetime(2025, 11, 3, tzinfo=UTC)
+
+
+def measure(
+    folder: Path, *, rows: int, threads: int = 2, seed: int = 1
+) -> dict[str, Any]:
+    """Ten patients by five embeddings against all tracklets, files to hits."""
+    probes = write(folder, rows, seed)
+    paths = segments(folder)
+    find_all(paths, probes, threads)  # warm
+    with machine.PeakMemory() as memory:
+        seconds, busy, found = machine.best_of(
+            3, lambda: find_all(paths, probes, threads)
+        )
+    machine.forget(folder)
+    cold, _, _ = machine.best_of(1, lambda: find_all(paths, probes, threads))
+    stages = stage_seconds(paths, probes, threads)
+    peers, truth = peer_seconds(paths, probes, threads)
+    hits = {(int(r), int(p)) for r, p in zip(found.rows, found.probe, strict=True)}
+    flat, sgemm = peers["faiss_flat"], peers["numpy_sgemm"]
+    return {
+        "seconds": seconds,
+        "seconds_cold": cold,
+        "processor_seconds": busy,
+        "times_faster_than_faiss_flat": flat / seconds if flat else None,
+        "times_faster_than_sgemm": sgemm / seconds,
+        "recall": len(hits & truth) / len(truth) if truth else 1.0,
+        "precision": len(hits & truth) / len(hits) if hits else 1.0,
+        "hits": len(hits),
+        "peak_memory_bytes": memory.bytes,
+        "rows_per_second": rows / seconds,
+        "dimensions": int(probes.shape[1]),
+        "probes": len(probes),
+        "file_bytes": sum(path.stat().st_size for path in paths),
+        "stages_seconds": stages,
+        "baselines_seconds": peers,
+        "note": "ours reads Parquet files; the baselines have float32 in memory",
+    }
+
+
+def write(folder: Path, rows: int, seed: int) -> np.ndarray:
+    """Write tracklet segments with planted patients; return probes [50, d]."""
+    law = recogniser.load()
+    rng = np.random.default_rng(seed)
+    z, rest = law.people(rng, PATIENTS), law.people(rng, PATIENTS)
+    probes = _views(law, z, rest, EMBEDDINGS, rng)
+    planted = _views(law, z, rest, VIEWS, rng)
+    for number, start in enumerate(range(0, rows, SEGMENT_ROWS)):
+        count = min(SEGMENT_ROWS, rows - start)
+        faces = law.faces(
+            law.people(rng, count),
+            law.people(rng, count),
+            np.clip(rng.lognormal(3.4, 0.4, count), 16, 112),
+            rng.random(count) < 0.3,
+            rng,
+        )
+        place = np.arange(len(planted)) * max(1, rows // len(planted))
+        here = (place >= start) & (place < start + count)
+        faces[place[here] - start] = planted[here]
+        _write_segment(folder, number, start, faces)
+    return probes
+
+
+def segments(folder: Path) -> list[Path]:
+    """Paths of the segments, in order."""
+    return sorted((folder / "tracklet").rglob("*.parquet"))
+
+
+def find_all(paths: list[Path], probes: np.ndarray, threads: int) -> kernel.Hits:
+    """Search file by file: rows count on from file to file."""
+    found, first = [], 0
+    for path in paths:
+        table = _read(path, ["face_i8", "face_scale"])
+        hits = _find(path, table, probes, threads)
+        found.append((hits.rows + first, hits.probe, hits.score))
+        first += len(table)
+    return kernel.Hits(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def stage_seconds(
+    paths: list[Path], probes: np.ndarray, threads: int
+) -> dict[str, float]:
+    """Seconds of reading, of the scan and of the re-rank, each run by itself."""
+    read = scan = again = 0.0
+    for path in paths:
+        begin = time.perf_counter()
+        table = _read(path, ["face_i8", "face_scale"])
+        e8, _, scale = _matrix(table, probes.shape[1])
+        read += time.perf_counter() - begin
+        begin = time.perf_counter()
+        kernel.scan(e8, scale, probes, THRESHOLD, threads=threads)
+        scan += time.perf_counter() - begin
+        begin = time.perf_counter()
+        _find(path, table, probes, threads)
+        again += time.perf_counter() - begin
+    return {"read": read, "scan": scan, "rerank": max(0.0, again - scan)}
+
+
+def peer_seconds(
+    paths: list[Path], probes: np.ndarray, threads: int
+) -> tuple[dict[str, float | None], set[tuple[int, int]]]:
+    """Seconds of each baseline on the same rows, and the true float32 hits."""
+    flat = _faiss(threads)
+    total: dict[str, float | None] = {"faiss_flat": 0.0 if flat else None}
+    total |= {"numpy_sgemm": 0.0, "numpy_int8": 0.0}
+    truth: set[tuple[int, int]] = set()
+    first = 0
+    for block, e8, scale in _floats(paths, probes.shape[1]):
+        begin = time.perf_counter()
+        row, probe = np.nonzero(block @ probes.T >= THRESHOLD)
+        total["numpy_sgemm"] += time.perf_counter() - begin  # type: ignore[operator]
+        truth |= set(zip((row + first).tolist(), probe.tolist(), strict=True))
+        begin = time.perf_counter()
+        np.nonzero((e8.astype(np.float32) @ probes.T) * scale[:, None] >= THRESHOLD)
+        total["numpy_int8"] += time.perf_counter() - begin  # type: ignore[operator]
+        if flat:
+            total["faiss_flat"] += flat(block, probes)  # type: ignore[operator]
+        first += len(block)
+    return total, truth
+
+
+def _faiss(threads: int) -> Callable[[np.ndarray, np.ndarray], float] | None:
+    """Seconds of faiss IndexFlatIP for the best 100 a probe; None without faiss."""
+    try:
+        import faiss
+    except ImportError:
+        return None
+    faiss.omp_set_num_threads(threads)
+
+    def seconds(block: np.ndarray, probes: np.ndarray) -> float:
+        index = faiss.IndexFlatIP(block.shape[1])
+        index.add(block)
+        begin = time.perf_counter()
+        index.search(probes, 100)
+        return time.perf_counter() - begin
+
+    return seconds
+
+
+def _views(
+    law: recogniser.Recogniser,
+    z: np.ndarray,
+    rest: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Several full bare faces of each person, float32 [people * count, d]."""
+    total = len(z) * count
+    return law.faces(
+        np.repeat(z, count, axis=0),
+        np.repeat(rest, count, axis=0),
+        np.full(total, 112.0),
+        np.zeros(total, dtype=bool),
+        rng,
+    )
+
+
+def _write_segment(folder: Path, number: int, first: int, faces: np.ndarray) -> None:
+    i8, scale = vectors.quantise(faces)
+    table = pa.table(
+        {
+            "tracklet_id": pa.array(np.arange(first, first + len(faces))),
+            "face_i8": vectors.to_binary(i8),
+            "face_scale": pa.array(scale),
+            "face_f16": vectors.to_f16_bytes(faces),
+        }
+    )
+    hour = HOUR + timedelta(hours=number)
+    layout.write(layout.segment(folder, "tracklet", hour, number), table, "tracklet")
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    return pq.read_table(path, columns=columns, memory_map=True, partitioning=None)
+
+
+def _matrix(table: pa.Table, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    column = table["face_i8"].combine_chunks()
+    e8, rows = kernel.arrow_rows(column, width)
+    scale = table["face_scale"].to_numpy()
+    return e8, rows, scale if len(rows) == len(scale) else scale[rows]
+
+
+def _find(path: Path, table: pa.Table, probes: np.ndarray, threads: int) -> kernel.Hits:
+    """Hits in one file; float16 is read of the row groups that have candidates."""
+    e8, rows, scale = _matrix(table, probes.shape[1])
+
+    def rerank(wanted: np.ndarray) -> np.ndarray:
+        file = pq.ParquetFile(path, memory_map=True)
+        sizes = [
+            file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)
+        ]
+        ends = np.cumsum(sizes)
+        at = rows[wanted]
+        group = np.searchsorted(ends, at, side="right")
+        needed = np.unique(group)
+        column = file.read_row_groups(needed.tolist(), columns=["face_f16"])
+        begin = np.zeros(len(ends), dtype=np.int64)
+        begin[needed] = np.cumsum(np.array(sizes)[needed]) - np.array(sizes)[needed]
+        place = at - (ends - sizes)[group] + begin[group]
+        picked = column["face_f16"].take(pa.array(place)).combine_chunks()
+        return vectors.from_f16_bytes(picked)
+
+    hits = kernel.scan(e8, scale, probes, THRESHOLD, rerank, threads)
+    return hits._replace(rows=rows[hits.rows])
+
+
+def _floats(
+    paths: list[Path], width: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Blocks of (float32 rows, int8 rows, scales) for the baselines."""
+    for path in paths:
+        table = _read(path, ["face_i8", "face_scale", "face_f16"])
+        e8, _, scale = _matrix(table, width)
+        values = vectors.from_f16_bytes(table["face_f16"].combine_chunks())
+        for start in range(0, len(values), PEER_ROWS):
+            part = slice(start, start + PEER_ROWS)
+            yield np.ascontiguousarray(values[part]), e8[part], scale[part]
