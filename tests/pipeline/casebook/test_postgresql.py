@@ -22,9 +22,13 @@ from pipeline.casebook import (
     audit,
     cases,
     database,
+    disclosure,
     galleries,
+    jobs,
     orders,
+    purge,
     reviews,
+    rotation,
     tables,
 )
 from pipeline.errors import DongseonError, NotAuthorisedError
@@ -149,6 +153,20 @@ def test_audit_log_refuses_change(book, case, statement):
         connection.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_no_change"))
         connection.execute(text("UPDATE audit SET actor = 'eve' WHERE seq = 1"))
     assert audit.verify(book).broken == 1
+
+
+def test_jobs_disclosure_rotation_and_purge(book, authorisation):
+    jobs.queue(authorisation, {"tracklet": 7}, settings=book)
+    job, issued = jobs.claim("w1", settings=book)
+    assert jobs.claim("w2", settings=book) is None
+    jobs.beat(job, issued, "search", 50, settings=book)
+    jobs.finish(job, run="r1", settings=book)
+    disclosure.set_followup(authorisation, "K-001", "reached", settings=book)
+    assert rotation.rotate(book, "dora") == 1
+    cases.close_case("P-TEST", "ana", settings=book)
+    purge.purge_everything(book, "dora")
+    assert cases.list_cases("ana", settings=book) == []
+    assert audit.verify(book).sound
 
 
 def test_accounts(book):
