@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -27,7 +27,6 @@ class Trace:
     contact: pa.Table
     episode: pa.Table
     zone: ZoneInfo
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def start(self) -> float:
@@ -56,10 +55,16 @@ class Trace:
 
     @cached_property
     def sightings(self) -> list[dict[str, Any]]:
-        """Sightings in time order, numbered from 1 along the path first seen."""
+        """Sightings in time order: 1, 2, 3 on the path, a, b, c beside it."""
         rows = sorted(self.sighting.to_pylist(), key=lambda row: row["start_at"])
-        for number, row in enumerate(rows, start=1):
-            row["number"] = number
+        on, aside = 0, 0
+        for row in rows:
+            if row["on_path"]:
+                on += 1
+                row["number"] = str(on)
+            else:
+                row["number"] = letters(aside)
+                aside += 1
             row["t0"] = row["start_at"].timestamp() - self.start
             row["t1"] = row["end_at"].timestamp() - self.start
         return rows
@@ -79,7 +84,11 @@ class Trace:
             )
             for lon, lat in zip(lons, lats, strict=True)
         ]
-        points += [(r["lon"], r["lat"]) for r in self.sightings if r["lon"] is not None]
+        points += [
+            (row["lon"], row["lat"])
+            for row in self.sightings
+            if row["lon"] is not None and row["on_path"]
+        ]
         if not points:
             return (126.74, 37.46, 126.83, 37.55)
         lon, lat = [p[0] for p in points], [p[1] for p in points]
@@ -148,18 +157,28 @@ class Trace:
         Each has `at`: the numbers of the sightings at which it was near.
         """
         number = {row["sighting"]: row["number"] for row in self.sightings}
-        near: dict[str, set[int]] = {}
+        near: dict[str, list[str]] = {}
         for row in self.episode.to_pylist():
             t0 = row["start_at"].timestamp() - self.start
             t1 = row["end_at"].timestamp() - self.start
             if t1 >= low and t0 <= high:
-                near.setdefault(row["contact"], set()).add(
-                    number.get(row["sighting"], 0)
-                )
+                at = near.setdefault(row["contact"], [])
+                if row["sighting"] in number and number[row["sighting"]] not in at:
+                    at.append(number[row["sighting"]])
         rows = [row for row in self.contact.to_pylist() if row["contact"] in near]
         for row in rows:
-            row["at"] = sorted(near[row["contact"]] - {0})
+            row["at"] = near[row["contact"]]
         return sorted(
             rows,
             key=lambda row: (row["class"] != "close", -(row["dose_median"] or 0.0)),
         )
+
+
+def letters(index: int) -> str:
+    """Return a, b ... z, aa, ab ... for 0, 1 ... 25, 26, 27 ..."""
+    text = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        text = chr(ord("a") + rest) + text
+    return text

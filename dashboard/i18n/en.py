@@ -9,7 +9,6 @@ TEXTS = {
     # choosing
     "case": "Case",
     "run": "Trace",
-    "run_label": "{when} · {seed}",
     "order_heading": "Order {order}",
     "order_window": "Window: {start} to {end}",
     "order_expires": "Expires: {when}",
@@ -56,6 +55,8 @@ TEXTS = {
     "layer_seen": "Path, seen",
     "layer_inferred": "Path, inferred",
     "layer_sightings": "Sightings",
+    "layer_candidates": "Other candidates",
+    "layer_candidates_help": "Passes that resemble the patient but do not fit the path",
     "layer_patient": "Patient now, trail",
     "layer_heat": "Contact exposure",
     "layer_heat_help": "Person-seconds of others within the contact distance",

@@ -9,7 +9,6 @@ TEXTS = {
     # choosing
     "case": "사례",
     "run": "추적 결과",
-    "run_label": "{when} · {seed}",
     "order_heading": "추적 승인서 {order}번",
     "order_window": "대상 기간: {start} ~ {end}",
     "order_expires": "만료: {when}",
@@ -55,6 +54,8 @@ TEXTS = {
     "layer_seen": "포착된 동선",
     "layer_inferred": "추정 동선",
     "layer_sightings": "포착 지점",
+    "layer_candidates": "그 밖의 후보",
+    "layer_candidates_help": "환자와 닮았으나 동선과 맞지 않는 통행",
     "layer_patient": "현재 위치와 자취",
     "layer_heat": "접촉 노출",
     "layer_heat_help": "접촉 거리 안에 있던 다른 사람의 인원·초",

@@ -21,7 +21,15 @@ from pipeline.cameras import coverage
 from pipeline.cameras.registry import Camera
 
 #: Layers whose records the browser cuts to the selected range of time.
-TIMED = ("heat", "path-inferred", "path-seen", "sightings", "sighting-labels")
+TIMED = (
+    "heat",
+    "path-inferred",
+    "path-seen",
+    "sightings",
+    "sighting-labels",
+    "candidates",
+    "candidate-labels",
+)
 #: Layers that the browser cuts into dashes of a fixed length on the screen
 #: (the deck.gl that pydeck ships has no dashed lines of its own).
 DASHED = ("path-inferred",)
@@ -53,8 +61,8 @@ def cameras(url: str) -> pydeck.Layer:
         get_position="p",
         get_fill_color="c",
         get_radius=5,
-        radius_min_pixels=1.4,
-        radius_max_pixels=5,
+        radius_min_pixels=1.3,
+        radius_max_pixels=3.2,
         pickable=True,
     )
 
@@ -230,20 +238,21 @@ def trail(legs: list[dict[str, Any]], seconds: float) -> pydeck.Layer:
 
 
 def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
-    """Return the sightings: a dot where the patient was, a numbered tag above.
+    """Return the sightings on the path, and the candidates beside it.
 
-    Tags that would cover each other are stacked in pixels; the dots stay true.
+    A dot lies where the person was, a tag with its number above. Tags that would
+    cover each other are stacked in pixels; the dots stay true.
     """
-    stack: dict[tuple[int, int], int] = {}
+    stack: dict[tuple[int, int, bool], int] = {}
     records = []
     for row in rows:
-        place = (round(row["lon"] * 4000), round(row["lat"] * 5000))
+        place = (round(row["lon"] * 4000), round(row["lat"] * 5000), row["on_path"])
         level = stack[place] = stack.get(place, -1) + 1
         records.append(
             {
                 "p": [row["lon"], row["lat"]],
-                "label": str(row["number"]),
-                "c": PILL if row["on_path"] else ASIDE,
+                "label": row["number"],
+                "on_path": row["on_path"],
                 "o": [0, -18 - 21 * level],
                 "sighting": row["sighting"],
                 "t0": row["t0"],
@@ -251,13 +260,24 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
                 "tip": row["tip"],
             }
         )
+    on_path = [record for record in records if record["on_path"]]
+    aside = [record for record in records if not record["on_path"]]
+    return [
+        *_tagged(aside, "candidates", "candidate-labels", ASIDE),
+        *_tagged(on_path, "sightings", "sighting-labels", PILL),
+    ]
+
+
+def _tagged(
+    records: list[dict[str, Any]], dots: str, tags: str, colour: list[int]
+) -> list[pydeck.Layer]:
     return [
         pydeck.Layer(
             "ScatterplotLayer",
             records,
-            id="sightings",
+            id=dots,
             get_position="p",
-            get_fill_color="c",
+            get_fill_color=colour,
             get_line_color=[255, 255, 255],
             stroked=True,
             line_width_units=text("pixels"),
@@ -269,7 +289,7 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
         pydeck.Layer(
             "TextLayer",
             records,
-            id="sighting-labels",
+            id=tags,
             get_position="p",
             get_text="label",
             get_size=13,
@@ -278,7 +298,7 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
             font_family=text("'Noto Sans', 'DejaVu Sans', sans-serif"),
             font_weight=700,
             background=True,
-            get_background_color="c",
+            get_background_color=colour,
             background_padding=[6, 3, 6, 3],
             background_border_radius=5,
             pickable=True,

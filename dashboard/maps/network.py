@@ -12,7 +12,7 @@ from pipeline.cameras import registry as registries
 from pipeline.cameras.registry import Registry
 
 COLOURS = {
-    "active": [120, 134, 156, 190],
+    "active": [120, 134, 156, 150],
     "outage": [217, 119, 6, 235],
     "removed": [170, 176, 186, 90],
 }

@@ -91,11 +91,7 @@ def _choose_run(
     }
 
     def label(run: str) -> str:
-        made = by_run[run]["made_at"].astimezone(zone)
-        return texts("run_label", when=f"{made:%m-%d %H:%M:%S}", seed=_seed(run))
-
-    def _seed(run: str) -> str:
-        return seed(by_run[run]["seed"], texts)
+        return f"{by_run[run]['made_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
     with st.sidebar:
         return by_run[st.selectbox(texts("run"), list(by_run), format_func=label)]
@@ -335,20 +331,28 @@ def _legend(texts: Texts) -> list[dict[str, Any]]:
         ("seen", ["path-seen"]),
         ("inferred", ["path-inferred"]),
         ("sightings", ["sightings", "sighting-labels"]),
+        ("candidates", ["candidates", "candidate-labels"]),
         ("patient", ["patient", "patient-halo", "trail"]),
         ("heat", ["heat"]),
         ("bound", ["bound"]),
         ("coverage", ["coverage"]),
         ("cameras", ["cameras"]),
     ]
-    helps = {name: texts(f"layer_{name}_help") for name in ("heat", "bound")}
-    swatches = {"sightings": "sighting", "cameras": "camera"}
+    helps = {
+        name: texts(f"layer_{name}_help") for name in ("heat", "bound", "candidates")
+    }
+    swatches = {
+        "sightings": "sighting",
+        "candidates": "candidate",
+        "cameras": "camera",
+    }
     legend = [
         {
             "layers": ids,
             "label": texts(f"layer_{name}"),
             "swatch": swatches.get(name, name),
             "help": helps.get(name, ""),
+            "off": name == "candidates",
         }
         for name, ids in entries
     ]

@@ -62,7 +62,7 @@ def _row(row: dict[str, Any], zone: ZoneInfo, texts: Texts) -> str:
         html.escape(row["contact"]),
         f"{tag}</span>",
         html.escape(reason(row, texts)),
-        ", ".join(str(number) for number in row["at"]) or "–",
+        ", ".join(row["at"]) or "–",
         first,
         last,
         dose,

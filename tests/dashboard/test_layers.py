@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dashboard.maps import layers, network, playback
 from dashboard.maps.layers import heat_records
+from dashboard.trace_view import letters
 from pipeline.settings import Settings
 from pipeline.trace.tables import EPISODE
 from tests.dashboard.installation import START
@@ -105,7 +106,7 @@ def test_tags_of_sightings_at_one_place_are_stacked() -> None:
     rows = [
         {
             "sighting": index,
-            "number": index + 1,
+            "number": str(index + 1),
             "lon": 126.78,
             "lat": 37.48,
             "on_path": index != 1,
@@ -113,14 +114,26 @@ def test_tags_of_sightings_at_one_place_are_stacked() -> None:
             "t1": 1.0,
             "tip": [],
         }
-        for index in range(3)
+        for index in range(4)
     ]
-    _, labels = layers.sightings(rows)
-    offsets = [row["o"][1] for row in labels.data]
-    assert offsets == sorted(offsets, reverse=True)
-    assert len(set(offsets)) == 3
-    assert [row["p"] for row in labels.data] == [[126.78, 37.48]] * 3
-    assert labels.data[1]["c"] == layers.ASIDE
+    found = {layer.id: layer.data for layer in layers.sightings(rows)}
+    assert [row["label"] for row in found["candidate-labels"]] == ["2"]
+    labels = found["sighting-labels"]
+    assert [row["label"] for row in labels] == ["1", "3", "4"]
+    assert len({row["o"][1] for row in labels}) == 3
+    assert [row["p"] for row in labels] == [[126.78, 37.48]] * 3
+
+
+def test_candidates_are_lettered() -> None:
+    assert [letters(n) for n in (0, 1, 25, 26, 27, 701, 702)] == [
+        "a",
+        "b",
+        "z",
+        "aa",
+        "ab",
+        "zz",
+        "aaa",
+    ]
 
 
 def test_the_map_asks_nothing_of_map_services(traced: Settings) -> None:

@@ -89,6 +89,8 @@ def visit(server: str) -> Iterator[Visit]:
 
 
 def test_the_page_draws_filters_and_plays_offline(visit: Visit) -> None:
+    from playwright.sync_api import expect
+
     page = visit.page
     text = page.inner_text("body")
     assert installation.CASE in text
@@ -146,11 +148,9 @@ def test_the_page_draws_filters_and_plays_offline(visit: Visit) -> None:
     wide = scale.inner_text()
     page.get_by_role("button", name="Map ›").nth(2).click()
     page.locator(".card.picked").wait_for()
-    page.wait_for_function(QUIET, timeout=30_000)
-    assert scale.inner_text() != wide
+    expect(scale).not_to_have_text(wide, timeout=20_000)
     page.get_by_role("button", name="Whole path").click()
-    page.wait_for_function(QUIET, timeout=30_000)
-    assert scale.inner_text() == wide
+    expect(scale).to_have_text(wide, timeout=20_000)
 
     # In Korean the same facts, and the range stays.
     page.get_by_text("한국어").click()

@@ -67,6 +67,7 @@ def main() -> None:
 
 def settle(page: Page) -> None:
     """Wait until the map has drawn, and the server has sent what it had to."""
+    page.wait_for_timeout(1_000)
     page.wait_for_function(QUIET, timeout=120_000)
     page.wait_for_function(
         "!document.querySelector('[data-testid=stStatusWidget]')", timeout=120_000

@@ -50,6 +50,8 @@ class TraceMap {
       this.now = this.range[0];
       this.playing = false;
       this.speed = data.speed;
+      const off = data.legend.filter((entry) => entry.off);
+      this.hidden = new Set(off.flatMap((entry) => entry.layers));
     }
     if (fresh || relabelled) {
       this.controls = buildControls(this);
