@@ -111,17 +111,31 @@ def list_cases(user: str, *, settings: Settings) -> list[Case]:
 
 def set_isolated(
     case: str, user: str, isolated_at: datetime, *, settings: Settings
-) -> None:
-    """Enter when the patient was isolated (later orders end there)."""
+) -> int:
+    """Enter when the patient was isolated: no footage after it may be read.
+
+    Returns
+    -------
+    Number of orders that reached beyond it and were revoked; ask for new ones.
+    """
     isolated = _past(isolated_at, "The isolation")
     with roles.acting_as(settings, user, "case.open", case) as (connection, note):
-        find_open(connection, case)
+        found = find_open(connection, case)
+        if found.onset_at and isolated < found.onset_at:
+            raise DongseonError(
+                f"The isolation {isolated_at} lies before the onset "
+                f"{found.onset_at}; check the two dates."
+            )
         connection.execute(
             update(tables.cases)
             .where(tables.cases.c.pseudonym == case)
             .values(isolated_at=isolated)
         )
-        note("case.isolated", case, isolated_at=isolated)
+        revoked = _revoke(
+            connection, case, user, "patient isolated earlier", after=isolated
+        )
+        note("case.isolated", case, isolated_at=isolated, orders_revoked=revoked)
+    return revoked
 
 
 def close_case(case: str, user: str, *, settings: Settings) -> int:
@@ -137,19 +151,7 @@ def close_case(case: str, user: str, *, settings: Settings) -> int:
         gone = connection.execute(
             delete(tables.galleries).where(tables.galleries.c.case_id == number)
         ).rowcount
-        connection.execute(
-            update(tables.orders)
-            .where(
-                tables.orders.c.case_id == number,
-                tables.orders.c.state.in_(("requested", "approved")),
-            )
-            .values(
-                state="revoked",
-                revoked_by=user,
-                revoked_at=clock.now(),
-                reason="case closed",
-            )
-        )
+        _revoke(connection, case, user, "case closed")
         connection.execute(
             update(tables.jobs)
             .where(
@@ -219,6 +221,34 @@ def case_id(connection: Connection, case: str) -> int:
     """Return the number of a case within the casebook."""
     query = select(tables.cases.c.id).where(tables.cases.c.pseudonym == case)
     return int(connection.execute(query).scalar_one())
+
+
+def _revoke(
+    connection: Connection,
+    case: str,
+    user: str,
+    reason: str,
+    *,
+    after: datetime | None = None,
+) -> int:
+    """Revoke a case's orders, or those whose window ends after a moment."""
+    table = tables.orders
+    ending = update(table).where(
+        table.c.case_id == case_id(connection, case),
+        table.c.state.in_(("requested", "approved")),
+    )
+    if after is not None:
+        ending = ending.where(table.c.window_end > after)
+    return int(
+        connection.execute(
+            ending.values(
+                state="revoked",
+                revoked_by=user,
+                revoked_at=clock.now(),
+                reason=reason,
+            )
+        ).rowcount
+    )
 
 
 def _past(moment: datetime, what: str) -> datetime:

@@ -142,8 +142,10 @@ def case_isolated(
     isolated_at = moment(at, "TIME")
     settings, who = context(user)
     assert isolated_at is not None
-    cases.set_isolated(case, who, isolated_at, settings=settings)
+    revoked = cases.set_isolated(case, who, isolated_at, settings=settings)
     typer.echo(f"Case {case} is isolated since {local(isolated_at, settings)}.")
+    if revoked:
+        typer.echo(f"{revoked} orders reached beyond that and are revoked.")
 
 
 def case_close(case: CaseName, user: User = None) -> None:

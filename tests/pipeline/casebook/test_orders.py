@@ -130,6 +130,18 @@ def test_request_beyond_what_an_order_may_cover(book, case, change, said):
     assert orders.list_orders("ana", settings=book) == []
 
 
+def test_earlier_isolation_ends_orders_that_reach_beyond_it(book, authorisation):
+    cases.set_isolated("P-TEST", "ana", WINDOW[1], settings=book)
+    assert orders.still_valid(authorisation, book)
+    earlier = WINDOW[1] - timedelta(hours=1)
+    assert cases.set_isolated("P-TEST", "ana", earlier, settings=book) == 1
+    assert not orders.still_valid(authorisation, book)
+    with pytest.raises(DongseonError, match="isolation"):
+        request(book, "P-TEST")
+    with pytest.raises(DongseonError, match="before the onset"):
+        cases.set_isolated("P-TEST", "ana", ONSET - DAY, settings=book)
+
+
 def test_unknown_case_and_order(book):
     with pytest.raises(NotAuthorisedError, match="no order"):
         orders.authorise("P-NONE", "ana", "test", settings=book)
