@@ -15,7 +15,8 @@ of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ BLOCK_ROWS = 64 * CHUNK_ROWS
 _NEVER = np.iinfo(np.int32).max
 #: Slack for rounding of float16 storage and of float32 sums.
 _ROUNDING = 2e-3
+_LOCAL = threading.local()
 
 
 class Hits(NamedTuple):
@@ -42,7 +44,7 @@ class Hits(NamedTuple):
 
 
 def scan(
-    e8: np.ndarray,
+    e8: np.ndarray | Sequence[np.ndarray],
     scale: np.ndarray,
     probes: np.ndarray,
     threshold: float | np.ndarray,
@@ -54,8 +56,9 @@ def scan(
 
     Parameters
     ----------
-    e8 : int8 [n, d], C-contiguous rows of unit length before quantising; may be a
-        view of a memory map or of an Arrow buffer (see `arrow_rows`), not copied.
+    e8 : int8 [n, d], or matrices that follow one another to make it; rows of unit
+        length before quantising, each contiguous. May be views of a memory map or
+        of an Arrow buffer (see `arrow_rows` and `pages.plain_column`), not copied.
     scale : float32 [n]; the row is e8 * scale. Rounded to nearest when stored.
     probes : float32 [p, d], unit length.
     threshold : float, or float [p], least inner product of a hit.
@@ -71,22 +74,31 @@ def scan(
     ValueError
         If the shapes do not belong together.
     """
-    e8, scale, probes, limits = _checked(e8, scale, probes, threshold)
-    if not len(e8) or not len(probes):
+    parts, scale, probes, limits = _checked(e8, scale, probes, threshold)
+    if not len(scale) or not len(probes):
         return _no_hits()
+    first = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum([len(part) for part in parts], out=first[1:])
     packed, step, loss = _quantised(probes)
     lowest = float(limits.min())
-    width = e8.shape[1]
+    width = probes.shape[1]
 
-    def block(start: int) -> tuple[int, np.ndarray, np.ndarray]:
-        stop = min(start + BLOCK_ROWS, len(e8))
-        floors = _floors(scale[start:stop], width, lowest, step, loss, rerank is None)
-        return stop - start, *_survivors(e8[start:stop], packed, floors, start)
+    def work(task: list[tuple[int, int, int]]) -> tuple[int, np.ndarray, np.ndarray]:
+        rows, probe, done = [], [], 0
+        for number, start, stop in task:
+            at = int(first[number]) + start
+            some = scale[at : at + stop - start]
+            floors = _floors(some, width, lowest, step, loss, rerank is None)
+            r, p = _survivors(parts[number][start:stop], packed, floors, at)
+            rows.append(r)
+            probe.append(p)
+            done += stop - start
+        return done, np.concatenate(rows), np.concatenate(probe)
 
     rows, probe = [], []
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         try:
-            for done, r, p in pool.map(block, range(0, len(e8), BLOCK_ROWS)):
+            for done, r, p in pool.map(work, _tasks(parts)):
                 rows.append(r)
                 probe.append(p)
                 if progress is not None:
@@ -94,9 +106,10 @@ def scan(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return _scored(
-        np.concatenate(rows), np.concatenate(probe), e8, scale, probes, limits, rerank
-    )
+    found = np.concatenate(rows), np.concatenate(probe)
+    if rerank is None:
+        rerank = _stored(parts, first, scale)
+    return _scored(*found, probes, limits, rerank)
 
 
 def arrow_rows(column: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -158,18 +171,59 @@ def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(
-    e8: np.ndarray, scale: np.ndarray, probes: np.ndarray, threshold: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    e8: np.ndarray | Sequence[np.ndarray],
+    scale: np.ndarray,
+    probes: np.ndarray,
+    threshold: Any,
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    parts = [e8] if isinstance(e8, np.ndarray) else list(e8)
     probes = np.ascontiguousarray(probes, dtype=np.float32)
     scale = np.asarray(scale)
-    if e8.ndim != 2 or e8.dtype != np.int8:
-        raise ValueError(f"e8 must be int8 [n, d], got {e8.dtype} {e8.shape}")
-    if probes.ndim != 2 or probes.shape[1] != e8.shape[1]:
-        raise ValueError(f"probes must be [p, {e8.shape[1]}], got {probes.shape}")
-    if scale.shape != (len(e8),):
-        raise ValueError(f"scale must have {len(e8)} values, got {scale.shape}")
+    if probes.ndim != 2:
+        raise ValueError(f"probes must be [p, d], got {probes.shape}")
+    for part in parts:
+        if part.ndim != 2 or part.dtype != np.int8:
+            raise ValueError(f"e8 must be int8 [n, d], got {part.dtype} {part.shape}")
+        if part.shape[1] != probes.shape[1]:
+            raise ValueError(f"probes must be [p, {part.shape[1]}], got {probes.shape}")
+    count = sum(len(part) for part in parts)
+    if scale.shape != (count,):
+        raise ValueError(f"scale must have {count} values, got {scale.shape}")
     limits = np.broadcast_to(np.asarray(threshold, np.float32), (len(probes),))
-    return e8, scale, probes, limits
+    return parts, scale, probes, limits
+
+
+def _tasks(parts: list[np.ndarray]) -> list[list[tuple[int, int, int]]]:
+    """Cut the rows into tasks of about `BLOCK_ROWS`: [(part, start, stop), ...]."""
+    tasks: list[list[tuple[int, int, int]]] = [[]]
+    room = BLOCK_ROWS
+    for number, part in enumerate(parts):
+        start = 0
+        while start < len(part):
+            stop = min(start + room, len(part))
+            tasks[-1].append((number, start, stop))
+            room -= stop - start
+            start = stop
+            if not room:
+                tasks.append([])
+                room = BLOCK_ROWS
+    return [task for task in tasks if task]
+
+
+def _stored(
+    parts: list[np.ndarray], first: np.ndarray, scale: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Rows as the stored integers tell them, for a scan without a re-rank."""
+
+    def rows_of(rows: np.ndarray) -> np.ndarray:
+        part = np.searchsorted(first, rows, side="right") - 1
+        result = np.empty((len(rows), parts[0].shape[1]), dtype=np.float32)
+        for number in np.unique(part):
+            here = part == number
+            result[here] = parts[number][rows[here] - first[number]]
+        return result * scale[rows, None]
+
+    return rows_of
 
 
 def _quantised(probes: np.ndarray) -> tuple[Any, float, float]:
@@ -200,9 +254,7 @@ def _survivors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(rows int64, probes int32) of one block whose product passes its floor."""
     probes = packed.width
-    product = numkong.empty((CHUNK_ROWS, probes), dtype="int32")
-    seen = np.asarray(product)
-    passed = np.empty((CHUNK_ROWS, probes), dtype=bool)
+    product, seen, passed = _scratch(probes)
     rows, probe = [], []
     for start in range(0, len(e8), CHUNK_ROWS):
         part = e8[start : start + CHUNK_ROWS]
@@ -221,24 +273,29 @@ def _survivors(
     return np.concatenate(rows), np.concatenate(probe).astype(np.int32)
 
 
+def _scratch(probes: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    """This thread's room for the products of one chunk, kept for the next."""
+    kept = getattr(_LOCAL, "room", None)
+    if kept is None or kept[1].shape[1] != probes:
+        product = numkong.empty((CHUNK_ROWS, probes), dtype="int32")
+        passed = np.empty((CHUNK_ROWS, probes), dtype=bool)
+        kept = _LOCAL.room = (product, np.asarray(product), passed)
+    return kept
+
+
 def _scored(
     rows: np.ndarray,
     probe: np.ndarray,
-    e8: np.ndarray,
-    scale: np.ndarray,
     probes: np.ndarray,
     limits: np.ndarray,
-    rerank: Callable[[np.ndarray], np.ndarray] | None,
+    rerank: Callable[[np.ndarray], np.ndarray],
 ) -> Hits:
     """Score the survivors again and keep those that reach the threshold."""
     kept = []
     for start in range(0, len(rows), BLOCK_ROWS):
         r, p = rows[start : start + BLOCK_ROWS], probe[start : start + BLOCK_ROWS]
         unique, where = np.unique(r, return_inverse=True)
-        if rerank is None:
-            vectors = e8[unique].astype(np.float32) * scale[unique, None]
-        else:
-            vectors = np.asarray(rerank(unique), dtype=np.float32)
+        vectors = np.asarray(rerank(unique), dtype=np.float32)
         score = np.einsum("ij,ij->i", vectors[where], probes[p])
         hit = score >= limits[p]
         kept.append((r[hit], p[hit], score[hit].astype(np.float32)))

@@ -1,0 +1,206 @@
+"""Embeddings straight from a segment's pages, without decoding or copying them.
+
+Segments keep embeddings uncompressed and plainly encoded, so that a value lies in
+the file as its length (four bytes) and its bytes. Mapped into memory, a page is
+then a matrix with a stride, which the scan reads where it lies, and single rows
+can be picked without reading their neighbours. Written after the Apache Parquet
+format 2.11 (page headers in Thrift's compact protocol). A column stored in any
+other way is not taken: the caller reads it by pyarrow instead.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+_DATA_PAGE, _PLAIN = 0, 0
+_LENGTH_BYTES = 4
+#: Types of Thrift's compact protocol.
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY = range(1, 9)
+_LIST, _SET, _STRUCT = 9, 10, 12
+
+
+@dataclass(frozen=True)
+class PlainColumn:
+    """The values of a column that are not null, in order, where they lie."""
+
+    blocks: list[np.ndarray]  #: uint8 [m, 4 + width] views of the file, one a page
+    first: np.ndarray  #: int64 [pages + 1], number of each block's first value
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    @property
+    def matrices(self) -> list[np.ndarray]:
+        """The values as int8 [m, width] views, one a page, for `kernel.scan`."""
+        return [block[:, _LENGTH_BYTES:].view(np.int8) for block in self.blocks]
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Copy some values: uint8 [k, width], of ascending numbers int64 [k].
+
+        Raises
+        ------
+        ValueError
+            If one of them is not `width` long (see `check` of `plain_column`).
+        """
+        stride = self.blocks[0].shape[1] if self.blocks else _LENGTH_BYTES
+        result = np.empty((len(rows), stride), dtype=np.uint8)
+        if not len(rows):
+            return result[:, _LENGTH_BYTES:]
+        block = np.searchsorted(self.first, rows, side="right") - 1
+        edge = np.flatnonzero(np.diff(block, prepend=-1))
+        for begin, end in zip(edge, np.append(edge[1:], len(rows)), strict=True):
+            number = block[begin]
+            inside = rows[begin:end] - self.first[number]
+            result[begin:end] = self.blocks[number][inside]
+        if not _have_length(result):
+            raise ValueError("a stored value has another length than its neighbours")
+        return np.ascontiguousarray(result[:, _LENGTH_BYTES:])
+
+
+def plain_column(
+    path: Path, name: str, width: int, *, check: bool = True
+) -> PlainColumn | None:
+    """View a binary column of equally long values in a Parquet file.
+
+    Parameters
+    ----------
+    path : segment; it must not change while the result is in use (segments never
+        do; removing one is harmless).
+    name : top-level column, binary.
+    width : bytes of each value that is not null.
+    check : look at every value's length; without, nothing but the page headers is
+        read now, and `take` checks the values it copies.
+
+    Returns
+    -------
+    None where the column is stored in another way, or a value has another length.
+    """
+    with open(path, "rb") as file:
+        if not file.seek(0, 2):
+            return None
+        data = np.frombuffer(
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
+        )
+        metadata = pq.read_metadata(file)
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    if name not in names:
+        return None
+    number = names.index(name)
+    column = metadata.schema.column(number)
+    if column.max_repetition_level or column.max_definition_level > 1:
+        return None
+    blocks: list[np.ndarray] = []
+    for group in range(metadata.num_row_groups):
+        chunk = metadata.row_group(group).column(number)
+        if (
+            chunk.physical_type != "BYTE_ARRAY"
+            or chunk.compression != "UNCOMPRESSED"
+            or chunk.has_dictionary_page
+        ):
+            return None
+        begin, left = chunk.data_page_offset, chunk.num_values
+        while left > 0:
+            header, begin = _struct(data, begin)
+            values = header.get(5)
+            if header.get(1) != _DATA_PAGE or not isinstance(values, dict):
+                return None
+            end = begin + int(header[3])  # type: ignore[arg-type]
+            block = _block(
+                data[begin:end], values, width, bool(column.max_definition_level)
+            )
+            if block is None or (check and not _have_length(block)):
+                return None
+            blocks.append(block)
+            left -= int(values[1])
+            begin = end
+    first = np.zeros(len(blocks) + 1, dtype=np.int64)
+    np.cumsum([len(block) for block in blocks], out=first[1:])
+    return PlainColumn(blocks, first)
+
+
+def _block(
+    page: np.ndarray, header: dict, width: int, nullable: bool
+) -> np.ndarray | None:
+    """The values of one page, lengths before them; None if they are not plain."""
+    if header.get(2) != _PLAIN:
+        return None
+    begin = 0
+    if nullable:  # definition levels come first, told by their length
+        begin = _LENGTH_BYTES + int(page[:_LENGTH_BYTES].view("<u4")[0])
+    stride = _LENGTH_BYTES + width
+    count, rest = divmod(len(page) - begin, stride)
+    if rest:
+        return None
+    return page[begin:].reshape(count, stride)
+
+
+def _have_length(rows: np.ndarray) -> bool:
+    """Whether each row of [m, 4 + width] begins with the length `width`."""
+    width = rows.shape[1] - _LENGTH_BYTES
+    length = np.frombuffer(width.to_bytes(_LENGTH_BYTES, "little"), np.uint8)
+    return bool((rows[:, :_LENGTH_BYTES] == length).all())
+
+
+def _struct(data: np.ndarray, at: int) -> tuple[dict[int, int | dict], int]:
+    """Read a Thrift struct: its integers and structs by field number, and its end."""
+    fields: dict[int, int | dict] = {}
+    number = 0
+    while True:
+        head = int(data[at])
+        at += 1
+        if head == 0:
+            return fields, at
+        kind = head & 15
+        if head >> 4:
+            number += head >> 4
+        else:
+            number, at = _integer(data, at)
+        value, at = _value(data, at, kind)
+        if value is not None:
+            fields[number] = value
+
+
+def _value(data: np.ndarray, at: int, kind: int) -> tuple[int | dict | None, int]:
+    if kind in (_TRUE, _FALSE):
+        return None, at
+    if kind == _BYTE:
+        return None, at + 1
+    if kind in (_I16, _I32, _I64):
+        return _integer(data, at)
+    if kind == _DOUBLE:
+        return None, at + 8
+    if kind == _BINARY:
+        length, at = _varint(data, at)
+        return None, at + length
+    if kind == _STRUCT:
+        return _struct(data, at)
+    if kind in (_LIST, _SET):
+        head = int(data[at])
+        count, at = (head >> 4, at + 1) if head >> 4 < 15 else _varint(data, at + 1)
+        for _ in range(count):
+            # A boolean in a list takes a byte, unlike one in a struct.
+            element = _BYTE if head & 15 in (_TRUE, _FALSE) else head & 15
+            _, at = _value(data, at, element)
+        return None, at
+    raise ValueError(f"unknown type {kind} in a page header at byte {at}")
+
+
+def _varint(data: np.ndarray, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = int(data[at])
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
+def _integer(data: np.ndarray, at: int) -> tuple[int, int]:
+    value, at = _varint(data, at)
+    return (value >> 1) ^ -(value & 1), at
