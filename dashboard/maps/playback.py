@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -83,11 +84,8 @@ def trace_map(
     """
     seconds = float(timeline["seconds"])
     whole = [0.0, seconds]
-    component = st.components.v2.component(
-        "dongseon_trace_map", html=_HTML, css=_css(), js=_JS
-    )
     changed = on_change or (lambda: None)
-    result = component(
+    result = _component()(
         key=f"map-{key}",
         data={
             "module": serving.url("map.js"),
@@ -124,5 +122,7 @@ def pleasant_speed(seconds: float) -> int:
     )
 
 
-def _css() -> str:
-    return (serving.COMPONENT / "style.css").read_text(encoding="utf-8")
+@lru_cache(maxsize=1)
+def _component() -> Callable[..., Any]:
+    css = (serving.COMPONENT / "style.css").read_text(encoding="utf-8")
+    return st.components.v2.component("dongseon_trace_map", html=_HTML, css=css, js=_JS)

@@ -2,8 +2,7 @@
 
     python -m tests.tools.screenshots --url http://127.0.0.1:8501 --out docs/images
 
-Needs Chromium and a trace to show (`dongseon demo`). Pictures are reduced to 256
-colours, so that each stays below half a megabyte.
+Needs Chromium and a trace to show (`dongseon demo`).
 """
 
 from __future__ import annotations
@@ -77,10 +76,9 @@ def settle(page: Page) -> None:
 
 
 def save(page: Page, path: Path) -> None:
-    """Save what the page shows, small."""
+    """Save what the page shows; refuse a picture that is too large."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = picture.quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    picture.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path} {size // 1000} kB")
     if size > MOST_BYTES:

@@ -42,12 +42,13 @@ class TraceMap {
     const relabelled = data.language !== this.data?.language;
     const redrawn = data.spec !== this.data?.spec;
     const focus = JSON.stringify(data.focus ?? null);
-    const moved = focus !== this.focus;
+    const refocused = focus !== this.focus;
     this.data = data;
     this.focus = focus;
     if (fresh) {
       this.range = data.range ?? [0, data.timeline.seconds];
-      this.now = this.range[0];
+      this.now = data.timeline.legs[0]?.t[0] ?? this.range[0];
+      this.moved = false; // until then the heat of the whole range is shown
       this.playing = false;
       this.speed = data.speed;
       const off = data.legend.filter((entry) => entry.off);
@@ -69,7 +70,7 @@ class TraceMap {
       this.adopt();
     }
     if (fresh && !data.focus) this.fit(data.bounds, 0);
-    if (moved && data.focus) this.goTo(data.focus);
+    if (refocused && data.focus) this.goTo(data.focus);
     this.refresh();
   }
 
@@ -141,12 +142,14 @@ class TraceMap {
   }
 
   setNow(seconds) {
+    this.moved = true;
     this.now = Math.min(Math.max(seconds, this.range[0]), this.range[1]);
     this.refresh();
   }
 
   toggle() {
     this.playing = !this.playing;
+    this.moved = true;
     if (this.playing && this.now >= this.range[1]) this.now = this.range[0];
     this.last = performance.now();
     if (this.playing) requestAnimationFrame((at) => this.step(at));
@@ -170,7 +173,7 @@ class TraceMap {
     this.controls.show(state);
     if (!this.deck || !this.layers) return;
     const [from, to] = this.range;
-    const until = this.now > from && this.now < to ? this.now : to;
+    const until = this.moved && this.now > from && this.now < to ? this.now : to;
     const due = !animating || performance.now() - (this.cutAt ?? 0) > FRAME_MS_HEAT;
     const cut = due && `${from} ${to} ${until}`;
     const recut = this.dirty || (cut && cut !== this.cut);

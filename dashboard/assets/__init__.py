@@ -1,0 +1,1 @@
+"""Style and icon of the pages."""

@@ -1,0 +1,1 @@
+"""The map that runs in the browser: JavaScript modules and their style."""
