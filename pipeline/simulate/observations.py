@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ CLOTHES, CLOTHES_COMMON, CLOTHES_SAME = 9, 0.55, 0.67
 #: Share of passes whose mask is read wrongly, of seconds missed by the detector.
 MASK_ERROR, SECOND_MISSED = 0.05, 0.04
 UNKNOWN, NONE, INCORRECT, WORN = range(4)
+#: Vectors drawn at a time.
+BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -302,44 +305,65 @@ def _embeddings(
     resident = ways.resident[passes.way[rows]]
     has = (faces.seconds > 0) & (faces.width >= FACE_LEAST_PX)
     f = np.flatnonzero(has)
-    z, r = maker.people.face, maker.people.face_rest
-    face = maker.law.faces(
-        z[resident[f]].astype(np.float32),
-        r[resident[f]].astype(np.float32),
-        faces.width[f],
-        faces.true[f] == WORN,
-        rng,
-    )
-    worn = maker.clothes[resident].astype(np.float32)
-    worn *= np.float32(np.sqrt((1 - CLOTHES_COMMON) * CLOTHES_SAME))
-    view = rng.standard_normal(worn.shape, dtype=np.float32)
-    view *= np.float32(np.sqrt((1 - CLOTHES_COMMON) * (1 - CLOTHES_SAME) / CLOTHES))
-    body = (worn + view) @ maker.clothes_basis[1:]
-    body += np.float32(np.sqrt(CLOTHES_COMMON)) * maker.clothes_basis[0]
-    body = recogniser.unit(body)
+    people, law = maker.people, maker.law
+
+    def face(part: slice) -> np.ndarray:
+        some = f[part]
+        who = resident[some]
+        return law.faces(
+            people.face[who].astype(np.float32),
+            people.face_rest[who].astype(np.float32),
+            faces.width[some],
+            faces.true[some] == WORN,
+            rng,
+        )
+
+    def body(part: slice) -> np.ndarray:
+        worn = maker.clothes[resident[part]].astype(np.float32)
+        worn *= np.float32(np.sqrt((1 - CLOTHES_COMMON) * CLOTHES_SAME))
+        view = rng.standard_normal(worn.shape, dtype=np.float32)
+        view *= np.float32(np.sqrt((1 - CLOTHES_COMMON) * (1 - CLOTHES_SAME) / CLOTHES))
+        seen = (worn + view) @ maker.clothes_basis[1:]
+        seen += np.float32(np.sqrt(CLOTHES_COMMON)) * maker.clothes_basis[0]
+        return recogniser.unit(seen)
+
     quality = np.clip(faces.width / 80, 0.05, 1) * (0.7 + 0.3 * faces.sure)
     everyone = np.ones(len(rows), dtype=bool)
+    width = maker.clothes_basis.shape[1]
     return {
-        **_vector("face", face, has, maker.face_model),
+        **_vector("face", face, law.dimensions, has, maker.face_model),
         "face_quality": pa.array(quality, mask=~has, type=pa.float32()),
         "face_width_px": pa.array(
             faces.width, mask=faces.seconds == 0, type=pa.float32()
         ),
-        **_vector("appearance", body, everyone, maker.appearance_model),
+        **_vector("appearance", body, width, everyone, maker.appearance_model),
     }
 
 
 def _vector(
-    name: str, found: np.ndarray, has: np.ndarray, model: str
+    name: str,
+    draw: Callable[[slice], np.ndarray],
+    width: int,
+    has: np.ndarray,
+    model: str,
 ) -> dict[str, pa.Array]:
-    i8, scale = vectors.quantise(found)
+    """Draw, quantise and halve vectors a block at a time, within the cache."""
+    count = int(has.sum())
+    i8 = np.empty((count, width), dtype=np.int8)
+    f16 = np.empty((count, width), dtype="<f2")
+    scale = np.empty(count, dtype=np.float32)
+    for start in range(0, count, BLOCK_ROWS):
+        part = slice(start, min(start + BLOCK_ROWS, count))
+        found = draw(part)
+        i8[part], scale[part] = vectors.quantise(found)
+        f16[part] = found
     scales = np.zeros(len(has), dtype=np.float32)
     scales[has] = scale
     return {
         f"{name}_model": _label(np.zeros(len(has), np.int8), [model], absent=~has),
         f"{name}_i8": _binary(i8, has),
         f"{name}_scale": pa.array(scales, mask=~has),
-        f"{name}_f16": _binary(found.astype("<f2"), has),
+        f"{name}_f16": _binary(f16, has),
     }
 
 

@@ -10,7 +10,7 @@ from pipeline.simulate.network import NOBODY, Network
 from pipeline.simulate.ways import HOUR, Ways, uniform
 
 #: A tracker loses a person who stays; passes are cut at this many seconds.
-LONGEST_S = 60
+LONGEST_S = 30
 #: Fewest seconds of a pass that a tracker keeps.
 LEAST_S = 2
 #: Walkers are first looked at once in this many seconds.

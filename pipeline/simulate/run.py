@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from pipeline.cameras import frame, registry
 from pipeline.errors import StoreError
@@ -118,7 +119,8 @@ def simulate(
         if truth.hour_file(out, "path", city.unix(hour)).is_file():
             summary.hours_found += 1
             continue
-        city.hour(hour, summary)
+        with threadpool_limits(1):  # the pool's threads do the work
+            city.hour(hour, summary)
         summary.hours += 1
     tell("done", plan.hours)
     summary.seconds = time.perf_counter() - started

@@ -1,0 +1,98 @@
+"""Benchmarks measure what they say, on sizes that finish in seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import contacts, machine
+
+
+def run(name: str, rows: int, tmp_path: Path, capsys) -> dict:
+    out = tmp_path / "deep" / "out.json"
+    arguments = [name, "--rows", str(rows), "--json", str(out)]
+    assert command.main([*arguments, "--folder", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(out.read_text())
+    assert printed["rows"] == rows
+    assert printed["hardware"]["cores"] >= 1
+    assert printed["seconds"] > 0
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]  # its files are gone
+    return printed
+
+
+def test_search_finds_what_float32_finds(tmp_path: Path, capsys) -> None:
+    found = run("search", 20_000, tmp_path, capsys)
+    assert found["recall"] == 1.0
+    assert found["precision"] == 1.0
+    assert found["hits"] > 1000  # 10 patients, 40 views, 5 probes
+    assert found["times_faster_than_sgemm"] > 0
+    assert found["peak_memory_bytes"] >= 0
+    assert set(found["baselines_seconds"]) == {
+        "faiss_flat",
+        "numpy_sgemm",
+        "numpy_int8",
+    }
+
+
+def test_search_without_faiss_says_null(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    found = run("search", 2_000, tmp_path, capsys)
+    assert found["times_faster_than_faiss_flat"] is None
+
+
+def test_contacts_agree_with_plain_sql(tmp_path: Path, capsys) -> None:
+    found = run("contacts", 50_000, tmp_path, capsys)
+    assert found["same_result"] is True
+    # Half of 600 passes have company for their twelve seconds.
+    assert found["seconds_in_contact"] > 200 * 12
+
+
+def test_contacts_data_has_the_size_asked_for(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    contacts.write(tmp_path, 24_000, 1)
+    files = list((tmp_path / "detection").rglob("*.parquet"))
+    assert len(files) == contacts.HOURS
+    rows = sum(pq.read_metadata(f).num_rows for f in files)
+    assert 24_000 <= rows < 24_000 + 12 * 600
+
+
+def test_ingest_rows_are_stored(tmp_path: Path) -> None:
+    from benchmarks import ingest
+    from pipeline.store import log
+
+    found = ingest.measure(tmp_path, rows=3_000, seed=2)
+    rows = log.visible(tmp_path / "observations", [ingest.HOUR])
+    assert sum(rows["tracklets"].to_pylist()) == 3_000
+    assert found["baselines_seconds"]["raw_write_fsync"] > 0
+
+
+def test_growth_has_three_sizes_each(tmp_path: Path, capsys) -> None:
+    found = run("growth", 1_000, tmp_path, capsys)
+    for name in ("search", "contacts", "ingest"):
+        assert len(found[name]["seconds"]) == 3
+        assert found[name]["rows"][2] == 4 * found[name]["rows"][0]
+
+
+def test_wrong_sizes_are_refused(capsys) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["search", "--rows", "1"])
+    assert "--rows" in capsys.readouterr().err
+
+
+def test_peak_memory_sees_an_array() -> None:
+    with machine.PeakMemory() as memory:
+        kept = np.ones(8_000_000)
+        for _ in range(20):
+            kept += 1
+    if machine.anonymous_bytes():
+        assert 40e6 < memory.bytes < 200e6
