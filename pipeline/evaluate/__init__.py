@@ -1,0 +1,1 @@
+"""Evaluation: how well the pipeline sees, measured on labelled pictures and clips."""
