@@ -78,6 +78,18 @@ def assemble(
     }
 
 
+def contacts_of(
+    scope: Scope, mine: Passes, rule: contacts.Rule, threads: int
+) -> list[contacts.Contact]:
+    """Find the people near somebody whose passes are given, and nothing else."""
+    passes = scope.passes()
+    detections = _detections(scope, mine)
+    ours = np.isin(detections["tracklet_id"].to_numpy(), mine.ids)
+    tracks = contacts.interpolate(detections.filter(pa.array(ours)))
+    near = _near(mine, passes, detections, tracks, rule)
+    return _people(passes, near, rule, threads)
+
+
 def _shown(
     passes: Passes, found: path.Path, rows: np.ndarray, decided: review.Decisions
 ) -> np.ndarray:

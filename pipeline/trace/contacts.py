@@ -262,11 +262,12 @@ def same_bodies(detections: pa.Table, patient: Sequence[int]) -> set[int]:
     hit = known[at] == moment[theirs]
     theirs, at = theirs[hit], at[hit]
     overlap = _iou(box[theirs], boxes[at])
-    who = owner[theirs]
+    known = ~np.isnan(overlap)  # simulated passes have no boxes
+    overlap, who = overlap[known], owner[theirs][known]
     return {
         int(one)
         for one in np.unique(who)
-        if np.nanmedian(overlap[who == one]) > c.SAME_BODY_IOU
+        if np.median(overlap[who == one]) > c.SAME_BODY_IOU
     }
 
 

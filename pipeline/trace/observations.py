@@ -7,7 +7,7 @@ ground points, and its camera, lie inside the area.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -26,19 +26,27 @@ from pipeline.store.ids import to_local_cm, to_lonlat
 if TYPE_CHECKING:
     from pipeline.cameras.registry import Camera, Registry
 
-_COLUMNS = [
+#: What is read of every pass: no embeddings.
+_PLAIN = [
     "tracklet_id", "part_key", "camera_id", "camera_no", "start_at", "end_at",
-    "detections", "first_east_cm", "first_north_cm", "last_east_cm", "last_north_cm",
-    "ground_error_cm", "faces", "face_model", "face_i8", "face_scale", "face_f16",
-    "face_quality", "face_width_px", "appearance_model", "appearance_i8",
-    "appearance_scale", "appearance_f16", "mask_state", "mask_probability", "best_at",
+    "first_east_cm", "first_north_cm", "last_east_cm", "last_north_cm",
+    "ground_error_cm", "face_width_px", "mask_state", "mask_probability", "best_at",
 ]  # fmt: skip
+#: What is read of a kind of embedding.
+FACE = ["face_model", "face_i8", "face_scale", "face_f16"]
+APPEARANCE = [
+    "appearance_model", "appearance_i8", "appearance_scale", "appearance_f16",
+]  # fmt: skip
+_COLUMNS = [*_PLAIN, *FACE, *APPEARANCE]
 _FOOTAGE_COLUMNS = [
     "part_key", "camera_no", "start_at", "end_at", "footage_id", "source",
 ]  # fmt: skip
 #: Error of a place where a camera is not calibrated, metres (its own position
 #: stands for all that it sees).
 UNCALIBRATED_ERROR_M = 20.0
+#: Half the side of the square around a camera that is asked about as one, metres.
+_DEEP_M = 150.0
+_SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,19 @@ class Passes:
             if name != "table"
         }
         return Passes(table=self.table.take(pa.array(rows, pa.int64())), **values)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Passes]) -> Passes:
+        """Put parts (of the same columns) one after the other, unsorted."""
+        if not parts:
+            return _empty_passes()
+        values = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in Passes.__dataclass_fields__
+            if name != "table"
+        }
+        table = pa.concat_tables([part.table for part in parts])
+        return Passes(table=table.unify_dictionaries().combine_chunks(), **values)
 
     def row(self, tracklet_id: int) -> int | None:
         """Return the row of a tracklet, None if it is not visible."""
@@ -143,6 +164,8 @@ class Scope:
             for n, x, y in zip(numbers, np.ravel(east), np.ravel(north), strict=True)
         }
 
+        self._deep: dict[int, bool] = {}
+
     @property
     def window(self) -> tuple[datetime, datetime]:
         """Start (inclusive) and end of what may be seen, UTC."""
@@ -161,6 +184,38 @@ class Scope:
         )
         return self.admit(table)
 
+    def stream(
+        self,
+        columns: Sequence[str] = (),
+        window: tuple[datetime, datetime] | None = None,
+        camera_numbers: Iterable[int] | None = None,
+    ) -> Iterator[Passes]:
+        """Read the visible tracklets segment by segment, in bounded memory.
+
+        Parameters
+        ----------
+        columns : embeddings wanted beside the plain columns (`FACE`, ...).
+        window, camera_numbers : narrower than the order's; what lies outside the
+            order is never read, whatever is asked.
+        """
+        require(self.authorisation)
+        opens, closes = self.window
+        if window is not None:
+            opens, closes = max(opens, window[0]), min(closes, window[1])
+        numbers = set(self.cameras)
+        if camera_numbers is not None:
+            numbers &= {int(number) for number in camera_numbers}
+        if not numbers or opens >= closes:
+            return
+        for table in reader.scan(
+            self.settings,
+            "tracklet",
+            (opens, closes),
+            sorted(numbers),
+            [*_PLAIN, *columns],
+        ):
+            yield self.admit(table)
+
     def admit(self, table: pa.Table) -> Passes:
         """Keep the rows of a tracklet table that the order covers."""
         numbers = table["camera_no"].to_numpy().astype(np.int64)
@@ -170,7 +225,7 @@ class Scope:
         first, last, error = self._ground(table, numbers)
         opens, closes = (moment.timestamp() for moment in self.window)
         keep = (start >= opens) & (end <= closes)
-        keep &= self.inside(first) & self.inside(last)
+        keep &= self._around(first, numbers) & self._around(last, numbers)
         ids = table["tracklet_id"].to_numpy()
         rows = np.flatnonzero(keep)
         rows = rows[np.lexsort((ids[rows], start[rows]))]
@@ -251,6 +306,32 @@ class Scope:
         found: Any = shapely.intersects_xy(self.authorisation.area, lon, lat)
         return np.asarray(found, dtype=bool)
 
+    def _around(self, places: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """As `inside`, for places before cameras int64 [n]: most need no transform."""
+        if not len(places):
+            return np.zeros(0, dtype=bool)
+        unique, where = np.unique(numbers, return_inverse=True)
+        camera = np.array([self.places[int(n)] for n in unique]).reshape(-1, 2)
+        deep = np.array([self._is_deep(int(n)) for n in unique])
+        offset = np.abs(places - camera[where]).max(axis=1)
+        result = deep[where] & (offset <= _DEEP_M)
+        rest = np.flatnonzero(~result)
+        result[rest] = self.inside(places[rest])
+        return result
+
+    def _is_deep(self, number: int) -> bool:
+        """Whether everything within `_DEEP_M` of a camera lies inside the area."""
+        if number not in self._deep:
+            x, y = self.places[number]
+            corners = np.array(
+                [[x + i * _DEEP_M, y + j * _DEEP_M] for i, j in _SQUARE], dtype=float
+            )
+            # Wider by a hundredth: straight lines of one frame bend in the other.
+            corners += 0.01 * (corners - [x, y])
+            ring = shapely.Polygon(np.column_stack(lonlat(corners)))
+            self._deep[number] = bool(self.authorisation.area.covers(ring))
+        return self._deep[number]
+
     def _ground(
         self, table: pa.Table, numbers: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -309,8 +390,15 @@ def floats(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 def texts(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A text column (plain or dictionary) as str objects, null as "unknown"."""
-    values = column.cast(pa.string()).fill_null("unknown")
-    return np.asarray(values.to_pylist(), dtype=object)
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    if not len(column):
+        return np.empty(0, dtype=object)
+    coded = column.cast(pa.string()).fill_null("unknown").dictionary_encode()
+    coded = coded.unify_dictionaries().combine_chunks()
+    whole = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    names = np.asarray(whole.dictionary.to_pylist(), dtype=object)
+    return names[whole.indices.to_numpy()]
 
 
 def lonlat(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
