@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,13 +96,17 @@ def segments(folder: Path) -> list[Path]:
 
 
 def find_all(paths: list[Path], probes: np.ndarray, threads: int) -> kernel.Hits:
-    """Search file by file: rows count on from file to file."""
-    found, first = [], 0
-    for path in paths:
+    """Search the files side by side: rows count on from file to file."""
+
+    def one(path: Path) -> tuple[int, kernel.Hits]:
         faces = _open(path, probes.shape[1])
-        hits = _find(faces, probes, threads)
-        found.append((hits.rows + first, hits.probe, hits.score))
-        first += len(faces.scale)
+        return len(faces.scale), _find(faces, probes, threads=1)
+
+    found, first = [], 0
+    with ThreadPoolExecutor(threads) as pool:
+        for count, hits in pool.map(one, paths):
+            found.append((hits.rows + first, hits.probe, hits.score))
+            first += count
     return kernel.Hits(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 
