@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow.compute as pc
+import numpy as np
+import pyarrow as pa
 
 from pipeline.cameras.registry import Camera, Registry
 from pipeline.casebook import demo_order
@@ -114,7 +115,12 @@ def bring_street_clip(settings: Settings, say: Callable[[str], None]) -> Path:
 
 
 def suspect(settings: Settings, bound: list[Binding]) -> int:
-    """Return the tracklet the demo points at: the longest pass of the first camera.
+    """Return the tracklet the demo points at: who walked farthest past one camera.
+
+    Taken from the first bound camera before which anybody was seen; the distance is
+    that between the first and the last ground point. A sign or a parked bicycle
+    taken for a person stays where it is and is not chosen; nor is a group that
+    stands and talks.
 
     Raises
     ------
@@ -124,15 +130,25 @@ def suspect(settings: Settings, bound: list[Binding]) -> int:
     for binding in bound:
         table = reader.tracklets(settings, camera_numbers=[binding.camera.number])
         if table.num_rows:
-            longest = pc.sort_indices(
-                table,
-                [("detections", "descending"), ("tracklet_id", "ascending")],
-            )[0].as_py()
-            return int(table["tracklet_id"][longest].as_py())
+            return int(table["tracklet_id"][_farthest(table)].as_py())
     raise FootageError(
         "No person was found in the demo's clips, so there is nobody to trace; "
         "look at the figures above, or give other footage with --footage DIR."
     )
+
+
+def _farthest(table: pa.Table) -> int:
+    """Return the row with the longest way; without ground points, the longest pass."""
+    way = np.hypot(
+        *(
+            np.array(table[f"last_{axis}"], dtype=float)
+            - np.array(table[f"first_{axis}"], dtype=float)
+            for axis in ("east_cm", "north_cm")
+        )
+    )
+    seen = np.array(table["detections"])
+    identity = np.array(table["tracklet_id"])
+    return int(np.lexsort((identity, -seen, -np.nan_to_num(way, nan=-1.0)))[0])
 
 
 def order_for_demo(settings: Settings, bound: list[Binding]) -> Authorisation:

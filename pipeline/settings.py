@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     time_zone: str = Field("Asia/Seoul", description="zone in which times are shown")
     sample_fps: float = Field(
-        2.0, gt=0, description="analysed frames per second while anything moves"
+        5.0, gt=0, description="analysed frames per second while anything moves"
     )
     part_seconds: float = Field(
         300.0, gt=1, description="footage per atomic unit of storage, seconds"

@@ -56,7 +56,7 @@ def demo(
     console.print(
         f"Case {authorisation.case}, order {authorisation.order_id}: requested by "
         f"{authorisation.user}, approved by {story.APPROVER}; the person pointed at "
-        f"is tracklet {tracklet}, the longest pass of the first camera."
+        f"is tracklet {tracklet}, who walked farthest past the first camera."
     )
     trace_commands.print_result(
         run.trace(authorisation, settings=settings, tracklet=tracklet), settings

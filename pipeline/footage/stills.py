@@ -40,6 +40,8 @@ FACE_SCORE = 0.35
 HEAD_MARGIN = 0.08
 #: A person found anew is the one pointed at if the boxes overlap at least so much.
 SAME_IOU = 0.45
+#: Height to which the person is enlarged for the second look, pixels.
+CLOSE_UP = 480
 #: What is shown around the person, as a share of the box's width and height.
 AROUND = (0.9, 0.2)
 #: Around the person the picture keeps cells of this share of the person's height:
@@ -85,7 +87,7 @@ def still(
     ModelError
         If the weights of the detectors are missing.
     """
-    from pipeline.casebook import audit
+    from pipeline.casebook import audit, orders
 
     require(authorisation)
     if others != "mosaic":
@@ -95,6 +97,7 @@ def still(
     detail = {"tracklet": int(tracklet_id), "order": authorisation.order_id}
     actor, purpose = authorisation.user, authorisation.purpose
     try:
+        orders.demand_valid(authorisation, settings)
         row = _covered(authorisation, int(tracklet_id), settings)
         picture = _picture(row, settings)
     except DongseonError as error:
@@ -247,10 +250,16 @@ def _found_others(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Look at the frame anew: heads of other persons, faces that are not the one."""
     find_persons, find_faces = _detectors(settings.weights_dir, settings.threads)
-    persons = np.asarray(find_persons(frame).boxes, np.float64)
+    persons = np.concatenate(
+        [
+            np.asarray(find_persons(frame).boxes, np.float64).reshape(-1, 4),
+            _close_up(frame, target, find_persons),
+        ]
+    )
     overlap = _iou(persons, target)
     if len(persons) and overlap.max() >= SAME_IOU:
-        persons = np.delete(persons, int(overlap.argmax()), axis=0)
+        own = persons[int(overlap.argmax())]
+        persons = persons[_iou(persons, own) < SAME_IOU]
     heads = list(head_boxes(persons))
     longest = max(1280, max(frame.shape[:2]))
     faces = np.asarray(
@@ -258,6 +267,24 @@ def _found_others(
     )
     own = _own_face(faces, target, target_face)
     return heads, [face for index, face in enumerate(faces) if index != own]
+
+
+def _close_up(
+    frame: np.ndarray, target: np.ndarray, find_persons: PersonDetector
+) -> np.ndarray:
+    """Return persons [n, 4] found in an enlarged view around the person.
+
+    Two people who walk together may have been stored as one box; from nearer they
+    come apart, and the one behind is hidden as well.
+    """
+    height, width = frame.shape[:2]
+    x0, y0, x1, y1 = _clipped(target, 0.6, 0.15, width, height)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return np.empty((0, 4))
+    scale = max(1.0, CLOSE_UP / (y1 - y0))
+    view = cv2.resize(frame[y0:y1, x0:x1], None, fx=scale, fy=scale)
+    boxes = np.asarray(find_persons(view).boxes, np.float64).reshape(-1, 4) / scale
+    return boxes + np.array([x0, y0, 0, 0])
 
 
 def _own_face(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import shapely
 
-from pipeline.casebook import audit
-from pipeline.casebook.authorisation import Authorisation, seal_of
+from pipeline.casebook import audit, cases, orders
+from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import FootageError, ModelError, NotAuthorisedError
 from pipeline.footage import stills
 from pipeline.footage.ingest import ingest
@@ -23,20 +23,37 @@ from .conftest import CAMERA, START
 pytestmark = [pytest.mark.models, pytest.mark.media]
 
 
-def sealed(**changes: object) -> Authorisation:
-    day = datetime(2025, 11, 3, tzinfo=UTC)
-    plain = Authorisation(
-        case="P-1",
-        order_id=1,
-        user="kim",
+DAY = datetime(2025, 11, 3, tzinfo=UTC)
+WHOLE = (DAY, DAY + timedelta(days=1))
+
+
+def permitted(
+    site: Settings,
+    window: tuple[datetime, datetime] = WHOLE,
+    area: shapely.Polygon | None = None,
+) -> Authorisation:
+    """Have an order of that window and area approved, and act under it."""
+    if not cases.list_cases("kim", settings=site):
+        cases.open_case(
+            "kim",
+            test="PCR, laboratory 7",
+            confirmed_at=DAY + timedelta(days=1),
+            onset_at=DAY,
+            isolated_at=DAY + timedelta(days=1),
+            pseudonym="P-1",
+            settings=site,
+        )
+    order = orders.request_order(
+        "P-1",
+        "kim",
+        legal_basis="IDCPA Art. 76-2 (2)",
         purpose="test",
-        window_start=day,
-        window_end=day + timedelta(days=1),
-        area=shapely.box(126.7, 37.4, 126.9, 37.6),
-        expires_at=datetime.now(UTC) + timedelta(hours=1),
+        window=window,
+        area=area,
+        settings=site,
     )
-    plain = replace(plain, **changes)  # type: ignore[arg-type]
-    return replace(plain, seal=seal_of(plain))
+    orders.approve(order.id, "lee", settings=site)
+    return orders.authorise("P-1", "kim", "test", settings=site, order_id=order.id)
 
 
 @pytest.fixture
@@ -49,34 +66,39 @@ def clip(site: Settings, media: Path, weights_dir: Path, tmp_path: Path) -> Path
 
 def test_a_still_is_cut_under_an_order_and_recorded(site: Settings, clip: Path) -> None:
     tracklet = reader.tracklets(site)["tracklet_id"][0].as_py()
-    picture = stills.still(sealed(), tracklet, settings=site)
+    order = permitted(site)
+    before = audit.verify(site).entries
+    picture = stills.still(order, tracklet, settings=site)
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[0] == stills.HEIGHT
-    assert audit.verify(site).entries == 1
+    assert audit.verify(site).entries == before + 1
 
-    day = datetime(2025, 11, 3, tzinfo=UTC)
-    far = shapely.box(126.0, 37.0, 126.1, 37.1)
-    for order in (
-        sealed(window_end=day + timedelta(hours=1)),
-        sealed(area=far),
-        replace(sealed(), user="lee"),  # the seal is another's
+    ended = permitted(site)
+    orders.revoke(ended.order_id, "lee", "asked by mistake", settings=site)
+    for refused in (
+        permitted(site, window=(DAY, DAY + timedelta(hours=1))),
+        permitted(site, area=shapely.box(126.0, 37.0, 126.1, 37.1)),
+        replace(order, user="lee"),  # the seal is another's
+        ended,
     ):
         with pytest.raises(NotAuthorisedError):
-            stills.still(order, tracklet, settings=site)
+            stills.still(refused, tracklet, settings=site)
     with pytest.raises(NotAuthorisedError, match="does not lie in"):
-        stills.still(sealed(), tracklet + 1, settings=site)
+        stills.still(order, tracklet + 1, settings=site)
 
     # It fails closed: no detectors, no still; nor from another clip, nor from none.
     blind = site.model_copy(update={"models_dir": clip.parent / "nowhere"})
     with pytest.raises(ModelError):
-        stills.still(sealed(), tracklet, settings=blind)
+        stills.still(order, tracklet, settings=blind)
     clip.write_bytes(clip.read_bytes() + b";")
     with pytest.raises(FootageError, match="was changed"):
-        stills.still(sealed(), tracklet, settings=site)
+        stills.still(order, tracklet, settings=site)
     clip.unlink()
     with pytest.raises(FootageError, match="is gone"):
-        stills.still(sealed(), tracklet, settings=site)
-    assert audit.verify(site).entries >= 7
+        stills.still(order, tracklet, settings=site)
+    acts = [entry["act"] for entry in audit.entries(site)]
+    assert acts.count("refused") >= 6
+    assert audit.verify(site).broken is None
 
 
 def test_another_is_covered_from_before_to_after() -> None:
