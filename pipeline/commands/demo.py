@@ -68,9 +68,7 @@ def demo(
 
 
 def analyse(bound: list[Binding], settings: Settings, console: Console) -> None:
-    """Ingest every bound clip and print one line of figures for each."""
-    from rich.table import Table
-
+    """Ingest every bound clip and print its figures."""
     from pipeline.commands.footage import Shown
     from pipeline.footage.ingest import ingest
 
@@ -83,20 +81,7 @@ def analyse(bound: list[Binding], settings: Settings, console: Console) -> None:
             console.print(
                 f"Note: the clip {name} stands for {cameras} cameras in this demo."
             )
-    table = Table(title="What the clips gave")
-    columns = (
-        "camera",
-        "clip",
-        "frames read / analysed",
-        "persons",
-        "tracklets",
-        "faces",
-        "masks worn / incorrect / none / unknown",
-        "seconds",
-        "x real time",
-    )
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < 2 else "right")
+    clips = []
     for binding in bound:
         with Shown() as shown:
             summary = ingest(
@@ -105,18 +90,29 @@ def analyse(bound: list[Binding], settings: Settings, console: Console) -> None:
                 settings=settings,
                 progress=shown.update,
             )
-        table.add_row(binding.camera.id, binding.clip.name, *_cells(summary.clips[0]))
-    console.print(table)
+        clips.append(summary.clips[0])
+        console.print(_figures(clips[-1]), soft_wrap=True, highlight=False)
+    console.print(_sum(clips), soft_wrap=True, highlight=False)
 
 
-def _cells(clip: ClipSummary) -> list[str]:
-    masks = " / ".join(str(clip.masks[state]) for state in reversed(MASK_STATES))
-    return [
-        f"{clip.frames_read} / {clip.frames_analysed}",
-        str(clip.persons),
-        str(clip.tracklets),
-        str(clip.faces),
-        masks,
-        f"{clip.seconds:.1f}",
-        f"{clip.times_real_time:.1f}",
-    ]
+def _figures(clip: ClipSummary) -> str:
+    """Return three short lines on one clip."""
+    masks = ", ".join(f"{clip.masks[state]} {state}" for state in reversed(MASK_STATES))
+    stored = "  (found stored)" if clip.parts_done_before == clip.parts else ""
+    return (
+        f"{clip.camera_id}  {clip.path.name}{stored}\n"
+        f"    {clip.frames_read} frames read, {clip.frames_analysed} analysed; "
+        f"{clip.persons} persons in {clip.tracklets} tracklets, {clip.faces} faces\n"
+        f"    masks: {masks}; {clip.seconds:.1f} s, "
+        f"{clip.times_real_time:.1f} times real time"
+    )
+
+
+def _sum(clips: list[ClipSummary]) -> str:
+    footage = sum(clip.footage_seconds for clip in clips)
+    seconds = sum(clip.seconds for clip in clips)
+    return (
+        f"In all: {len(clips)} clips, {footage / 60:.1f} min of footage, "
+        f"{sum(clip.tracklets for clip in clips)} tracklets; {seconds:.0f} s of "
+        f"analysis, {footage / max(seconds, 0.1):.1f} times real time."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -169,15 +170,17 @@ def test_each_clip_gets_a_line_of_figures(
     ][:1]
     console = Console(record=True, width=200)
     analyse(bound, settings, console)
-    (row,) = [
-        line
-        for line in console.export_text().splitlines()
-        if bound[0].clip.name in line
-    ]
-    cells = [cell.strip() for cell in row.strip("│ ").split("│")]
-    read, analysed = (int(number) for number in cells[2].split(" / "))
+    text = " ".join(console.export_text().split())
+    found = re.search(
+        r"(\d+) frames read, (\d+) analysed; (\d+) persons in (\d+) tracklets", text
+    )
+    assert found, text
+    read, analysed, persons, tracklets = (int(figure) for figure in found.groups())
     assert read >= analysed > 0
     stored = reader.footage(settings).to_pylist()
     assert sum(part["frames_read"] for part in stored) == read
-    assert sum(part["persons"] for part in stored) == int(cells[3])
-    assert len(reader.tracklets(settings)) == int(cells[4])
+    assert sum(part["persons"] for part in stored) == persons
+    assert len(reader.tracklets(settings)) == tracklets
+    masks = re.search(r"masks: (\d+) worn, (\d+) incorrect, (\d+) none, (\d+) un", text)
+    assert masks
+    assert sum(int(figure) for figure in masks.groups()) == tracklets
