@@ -72,7 +72,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("Stopped. What was stored before is kept.", err=True)
-        sys.exit(130)
+        sys.exit(2)
     except OSError as error:
         if error.errno != 28:
             raise

@@ -61,7 +61,7 @@ def ingest(
             )
     except IngestInterruptedError as stop:
         typer.echo(str(stop), err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(2) from None
     for clip in summary.clips:
         for line in lines(clip):
             typer.echo(line)

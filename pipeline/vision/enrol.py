@@ -14,6 +14,7 @@ from pipeline.errors import PhotoError
 from pipeline.vision import faces
 from pipeline.vision.faces import FaceDetector, FaceEmbedder
 from pipeline.vision.models import weight_path
+from pipeline.vision.quiet import native_stderr_closed
 
 #: Detector of near faces that judges the photo.
 CHECKER = "mediapipe-face-short-range"
@@ -172,7 +173,7 @@ def _count_near(image: np.ndarray, weights_dir: Path, name: str) -> int:
             "a face cannot be seen in it: give a larger photo."
         )
     rgb = np.ascontiguousarray(image[..., ::-1])
-    with _checker(weights_dir) as checker:
+    with native_stderr_closed(), _checker(weights_dir) as checker:
         result = checker.detect(
             mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         )
