@@ -29,28 +29,57 @@ def attach(app: typer.Typer) -> None:
 
 def _sql(
     query: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="One SELECT over cameras, footage, tracklets, detections, "
-            "mask_predictions."
+            "mask_predictions, case_summary, case_contacts, case_exposure.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     format: Annotated[Format, typer.Option(help="How rows are printed.")] = (
         Format.TABLE
     ),
     limit: Annotated[int, typer.Option(min=1, help="Most rows to print.")] = 1000,
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="Why, recorded with the query.")
+    ] = "analysis of observations",
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Print worked queries and stop.")
+    ] = False,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Who asks; default: the settings'.")
+    ] = None,
 ) -> None:
-    """Answer one SELECT over the views, also while footage is being analysed."""
-    from pipeline.commands.store import prepare
-    from pipeline.settings import get_settings
-    from pipeline.store import query as queries
+    """Answer one SELECT over the views, also while footage is being analysed.
 
-    settings = get_settings()
+    Every query is recorded. Cases and persons stand under codes of their own.
+    """
+    from pipeline.errors import DongseonError
+
+    if examples:
+        _examples()
+        return
+    if query is None:
+        raise DongseonError(
+            'Give one SELECT, e.g. "SELECT count(*) FROM tracklets", or --examples.'
+        )
+    from pipeline.casebook import analysis
+    from pipeline.commands.casebook import context
+    from pipeline.commands.store import prepare
+
+    settings, who = context(user)
     prepare(settings)
-    answer = queries.run(settings, query, limit=limit)
+    answer = analysis.ask(settings, who, query, purpose=purpose, limit=limit)
     {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}[format](answer)
     if answer.capped:
         typer.echo(f"Only the first {limit} rows; raise --limit for more.", err=True)
+
+
+def _examples() -> None:
+    from pipeline.store.worked_queries import WORKED
+
+    for one in WORKED:
+        typer.echo(f"-- {one.question}\n{one.sql};\n")
 
 
 def _csv(answer: Answer) -> None:
