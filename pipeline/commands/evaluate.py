@@ -24,6 +24,9 @@ Templates = Annotated[
 
 def attach(app: typer.Typer) -> None:
     """Add these verbs to the command."""
+    from pipeline.commands import evaluate_trace
+
+    evaluate_trace.attach(group)
     app.add_typer(group, name="evaluate")
 
 

@@ -48,13 +48,12 @@ def trace(
     An approved order of the case must be in force; its window and area bound what
     is searched. Without --tracklet and --photo the case's gallery is used.
     """
-    from pipeline.casebook import orders
+    from pipeline.casebook import identity, orders
     from pipeline.settings import get_settings
 
     settings = get_settings()
-    authorisation = orders.authorise(
-        case, user or settings.user, purpose, settings=settings
-    )
+    who = identity.acting_user(user, settings=settings)
+    authorisation = orders.authorise(case, who, purpose, settings=settings)
     if show:
         _list(authorisation, settings, limit)
         return
@@ -76,7 +75,7 @@ def _list(authorisation: Any, settings: Settings, limit: int) -> None:
     import numpy as np
 
     from pipeline.casebook import audit
-    from pipeline.trace import observations, results
+    from pipeline.trace import columns, observations, results
 
     results.demand(authorisation, settings)
     passes = observations.Scope(authorisation, settings).passes()
@@ -94,7 +93,7 @@ def _list(authorisation: Any, settings: Settings, limit: int) -> None:
     for k in range(min(limit, len(passes))):
         width = passes.face_width_px[k]
         face = "-" if np.isnan(width) else f"{width:.0f} px"
-        start = _time(observations.moment(passes.start[k]), settings)
+        start = _time(columns.moment(passes.start[k]), settings)
         typer.echo(
             f"{passes.ids[k]:>17}  {start:<19}  {cameras[k]:<10} "
             f"{passes.end[k] - passes.start[k]:6.1f}  {face:<5} {passes.mask_state[k]}"

@@ -9,14 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.trace import contacts, exposure, legs, linking, path, review
-from pipeline.trace.observations import (
-    Footage,
-    Passes,
-    Scope,
-    floats,
-    lonlat,
-    moment,
-)
+from pipeline.trace.columns import floats, lonlat, moment
+from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.search import Evidence
 from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.store.schema import MASK_STATES
 from pipeline.trace import constants as c
-from pipeline.trace.observations import floats, seconds, texts
+from pipeline.trace.columns import floats, seconds, texts
 
 _UNKNOWN = MASK_STATES.index("unknown")
 

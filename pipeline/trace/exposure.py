@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipeline.store.schema import MASK_STATES
 from pipeline.trace import constants as c
+from pipeline.trace.columns import lonlat
 from pipeline.trace.contacts import Contact, Near
-from pipeline.trace.observations import lonlat
 from pipeline.trace.tables import EXPOSURE
 
 _NONE, _INCORRECT, _WORN = (MASK_STATES.index(s) for s in ("none", "incorrect", "worn"))

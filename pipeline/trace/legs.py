@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
+from pipeline.trace.columns import lonlat, moment
 from pipeline.trace.contacts import Tracks
-from pipeline.trace.observations import Passes, lonlat, moment
+from pipeline.trace.observations import Passes
 from pipeline.trace.tables import LEG
 
 

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pipeline.store import vectors
 from pipeline.trace import calibration, kernel
 from pipeline.trace import constants as c
-from pipeline.trace.observations import Passes, texts
+from pipeline.trace.columns import texts
+from pipeline.trace.observations import Passes
 
 #: Korea keeps no summer time: a date in Seoul is this far ahead of UTC.
 SEOUL = timezone(timedelta(hours=9))
