@@ -43,6 +43,7 @@ def register() -> None:
         sql,
         store,
         trace,
+        worker,
     )
 
     for module in (
@@ -54,6 +55,7 @@ def register() -> None:
         sql,
         casebook,
         trace,
+        worker,
         simulate,
         evaluate,
         dashboard,

@@ -20,11 +20,11 @@ from pipeline.settings import Settings
 
 #: Newest migration; equal to Alembic's head (tested), so that Alembic need not
 #: be imported when nothing is to be done.
-HEAD = "0001"
+HEAD = "0002"
 #: Milliseconds a writer waits for another one.
 BUSY_MS = 30_000
 #: Advisory locks of PostgreSQL: any two numbers nobody else uses.
-MIGRATION_LOCK, AUDIT_LOCK = 7_023_201, 7_023_202
+MIGRATION_LOCK, AUDIT_LOCK, DAILY_LOCK = 7_023_201, 7_023_202, 7_023_203
 
 _engines: dict[tuple[int, str], Engine] = {}
 _guard = threading.Lock()

@@ -17,6 +17,8 @@ from pipeline.settings import Settings
 
 #: A running job whose worker has been silent for so long is queued again.
 SILENCE = timedelta(seconds=30)
+#: How often a job is begun at most: once more after it broke off.
+ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Job:
     finished_at: datetime | None
     run: str | None  #: name of the results
     error: str | None
+    attempts: int  #: how often it was begun
 
 
 def queue(
@@ -143,6 +146,26 @@ def finish(
     _end(job.id, job.worker, settings, state=state, run=run, error=error)
 
 
+def give_back(job: Job, error: str, *, settings: Settings) -> bool:
+    """Queue a job again that broke off, or end it as failed after `ATTEMPTS`.
+
+    Returns
+    -------
+    Whether it is queued again.
+    """
+    if job.attempts >= ATTEMPTS:
+        _end(job.id, job.worker, settings, state="failed", error=error)
+        return False
+    _end(job.id, job.worker, settings, state="queued", error=error)
+    return True
+
+
+def release(job: Job, *, settings: Settings) -> None:
+    """Queue a job again whose worker was told to end; it does not count as begun."""
+    attempts = job.attempts - 1
+    _end(job.id, job.worker, settings, state="queued", attempts=attempts)
+
+
 def stop(authorisation: Authorisation, job_id: int, *, settings: Settings) -> None:
     """Stop a waiting or running job of the authorised case."""
     table = tables.jobs
@@ -186,10 +209,18 @@ def list_jobs(authorisation: Authorisation, *, settings: Settings) -> list[Job]:
 def _take(worker: str, settings: Settings) -> Job | None:
     table, now = tables.jobs, clock.now()
     with database.writing(settings) as connection:
+        silent = (table.c.state == "running", table.c.beat_at < now - SILENCE)
         connection.execute(
             update(table)
-            .where(table.c.state == "running", table.c.beat_at < now - SILENCE)
-            .values(state="queued", worker=None)
+            .where(*silent, table.c.attempts >= ATTEMPTS)
+            .values(
+                state="failed",
+                finished_at=now,
+                error=f"its worker fell silent {ATTEMPTS} times",
+            )
+        )
+        connection.execute(
+            update(table).where(*silent).values(state="queued", worker=None)
         )
         number = connection.execute(
             select(table.c.id)
@@ -203,7 +234,16 @@ def _take(worker: str, settings: Settings) -> Job | None:
         connection.execute(
             update(table)
             .where(table.c.id == number)
-            .values(state="running", worker=worker, started_at=now, beat_at=now)
+            .values(
+                state="running",
+                worker=worker,
+                started_at=now,
+                beat_at=now,
+                finished_at=None,
+                stage="",
+                progress=0,
+                attempts=table.c.attempts + 1,
+            )
         )
         return _job(connection.execute(_query().where(table.c.id == number)).one())
 
@@ -212,6 +252,9 @@ def _end(
     number: int, worker: str | None, settings: Settings, *, state: str, **values: Any
 ) -> None:
     table = tables.jobs
+    end: dict[str, Any] = {"finished_at": clock.now()}
+    if state == "queued":
+        end = {"worker": None}
     with audit.acting(settings) as (connection, note):
         ended = connection.execute(
             update(table)
@@ -220,7 +263,7 @@ def _end(
                 table.c.worker == worker,
                 table.c.state == "running",
             )
-            .values(state=state, finished_at=clock.now(), **values)
+            .values(state=state, **end, **values)
         ).rowcount
         if not ended:
             raise DongseonError(

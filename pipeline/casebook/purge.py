@@ -13,11 +13,11 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, literal, or_, select
+from sqlalchemy import Connection, delete, insert, literal, or_, select, text
 
 from pipeline.casebook import audit, clock, crypto, database, roles, signing, tables
 from pipeline.errors import DongseonError
@@ -32,8 +32,13 @@ CASE_DAYS = 30
 EXPORT_DAYS = 14
 #: Days an ended log-in is kept.
 SESSION_DAYS = 1
+#: Time between two daily purges, and until a failed one is tried again.
+DAILY, AGAIN = timedelta(days=1), timedelta(hours=1)
+#: Hours after which the unfinished results of a killed trace are swept up.
+DRAFT_HOURS = 1
 #: Folders of files made under a case: one sub-folder `case=<pseudonym>` each.
 CASE_FOLDERS = ("stills", "exports")
+_DAILY_ROW = "last daily purge"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,42 @@ def purge(
     """
     roles.check(settings, user, "purge", "purge")
     return _run(settings, user, dry_run, everything=False)
+
+
+def purge_daily(settings: Settings, worker: str) -> Path | None:
+    """Purge on behalf of the installation: a worker needs no role for it.
+
+    It destroys only what is over its limit, and signs like any other.
+    """
+    return _run(settings, worker, False, everything=False)[1]
+
+
+def claim_daily(settings: Settings) -> bool:
+    """Tell whether the daily purge is due; of several workers, to one only."""
+    now, table = clock.now(), tables.about
+    with database.writing(settings) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(
+                text(f"SELECT pg_advisory_xact_lock({database.DAILY_LOCK})")
+            )
+        query = select(table.c.value).where(table.c.name == _DAILY_ROW)
+        last = connection.execute(query).scalar()
+        if last is not None and now < datetime.fromisoformat(last) + DAILY:
+            return False
+        _set_daily(connection, now)
+    return True
+
+
+def postpone_daily(settings: Settings) -> None:
+    """Let a purge that failed be due again in an hour."""
+    with database.writing(settings) as connection:
+        _set_daily(connection, clock.now() - DAILY + AGAIN)
+
+
+def _set_daily(connection: Connection, at: datetime) -> None:
+    table = tables.about
+    connection.execute(delete(table).where(table.c.name == _DAILY_ROW))
+    connection.execute(insert(table).values(name=_DAILY_ROW, value=at.isoformat()))
 
 
 def purge_everything(settings: Settings, user: str) -> tuple[list[Item], Path | None]:
@@ -210,14 +251,26 @@ def _results(settings: Settings, dry_run: bool, everything: bool) -> Item:
         kept = _pseudonyms(connection, RESULT_DAYS, over=False)
     names, size = [], 0
     for folder in sorted(settings.results_dir.glob("case=*")):
+        gone = [folder]
         if not everything and folder.name.removeprefix("case=") in kept:
-            continue
-        files = list(_files(folder))
-        names += [str(path.relative_to(settings.results_dir)) for path in files]
-        size += _size(files)
-        if not dry_run:
-            shutil.rmtree(folder)
+            gone = list(_torn(folder))
+        for one in gone:
+            files = list(_files(one))
+            names += [str(path.relative_to(settings.results_dir)) for path in files]
+            size += _size(files)
+            if not dry_run:
+                shutil.rmtree(one)
     return _item("results", RESULT_DAYS, names, size)
+
+
+def _torn(folder: Path) -> Iterable[Path]:
+    """Return what killed traces left unfinished in a case's results."""
+    oldest = clock.now().timestamp() - DRAFT_HOURS * 3600
+    return (
+        path
+        for path in folder.glob(".draft-*")
+        if path.is_dir() and path.stat().st_mtime < oldest
+    )
 
 
 def _case_files(settings: Settings, kind: str, dry_run: bool, everything: bool) -> Item:

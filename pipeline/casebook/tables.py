@@ -215,6 +215,7 @@ jobs = Table(
     Column("finished_at", UtcDateTime),
     Column("run", String(64)),
     Column("error", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     _one_of("state", ("queued", "running", "done", "failed", "stopped"), "state"),
     Index("ix_jobs_state", "state"),
     comment="traces that wait, run or have ended; progress in per cent",

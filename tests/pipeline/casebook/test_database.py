@@ -67,3 +67,40 @@ def test_moments_need_a_zone():
     with pytest.raises(ValueError, match="time zone"):
         tables.UtcDateTime().process_bind_param(datetime(2025, 1, 1), None)
     assert datetime.now(UTC).tzinfo
+
+
+def test_an_older_casebook_is_brought_up_to_date(book):
+    """Made by the first tables alone, with a job in it; nothing is lost."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    book.data_dir.mkdir()
+    made = create_engine(book.casebook_database_url)
+    with made.begin() as connection:
+        config = Config()
+        folder = CHECKOUT / "pipeline" / "casebook" / "migrations"
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO cases (pseudonym, status, confirmed_at, opened_by, "
+                "opened_at) VALUES ('P-1', 'open', '2025-11-03', 'ana', '2025-11-03')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO jobs (case_id, order_id, options, state, stage, progress, "
+                "queued_by, queued_at) VALUES (1, 1, '{}', 'queued', '', 0, 'ana', "
+                "'2025-11-03')"
+            )
+        )
+    made.dispose()
+    with database.reading(book) as connection:
+        row = connection.execute(tables.jobs.select()).mappings().one()
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, tables.metadata) == []
+    assert (row["queued_by"], row["attempts"]) == ("ana", 0)

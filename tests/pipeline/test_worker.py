@@ -1,0 +1,302 @@
+"""Workers as real processes: each job once, ended with its order, begun again."""
+
+# ruff: noqa: F401, F811 (fixtures of other rooms)
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cameras import registry as registries
+from pipeline.casebook import audit, clock, database, jobs, orders, purge, signing
+from pipeline.casebook.authorisation import Authorisation
+from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.settings import CHECKOUT, Settings, get_settings
+from pipeline.trace import results
+from pipeline.worker import Worker
+from tests.pipeline.casebook.conftest import later
+from tests.pipeline.trace.conftest import World, authorise, world
+
+
+@pytest.fixture
+def first(world: World, tmp_path: Path, monkeypatch) -> Iterator[int]:
+    """An installation where somebody passes two cameras, and the first pass."""
+    patient, other = world.person(), world.person()
+    numbers = [world.camera(400.0 * k, 0) for k in range(2)]
+    one = world.stand(patient, numbers[0], 100, 30)
+    world.stand(other, numbers[0], 100, 30, offset=(1.0, 0.0))
+    world.stand(patient, numbers[1], 700, 30)
+    for number in numbers:
+        world.film(number, 0, 3600)
+    registry = world.publish()
+    path = tmp_path / "registry.geojson"
+    registries.save(registry.cameras, path)
+    monkeypatch.setenv("DONGSEON_REGISTRY", str(path))
+    get_settings.cache_clear()
+    yield one
+    database.dispose(world.settings)
+
+
+#: A worker whose trace takes its time at every stage.
+SLOW = """
+import sys, time
+from pipeline.settings import get_settings
+from pipeline import worker
+
+def slow(job, authorisation, settings, progress):
+    def told(stage, share):
+        progress(stage, share)
+        if stage == "store" or share >= 0.9:
+            return
+        time.sleep(float(sys.argv[1]))
+    return worker._trace(job, authorisation, settings, told)
+
+made = worker.Worker(get_settings(), work=slow, daily=False, say=print)
+import signal
+signal.signal(signal.SIGTERM, lambda *_: made.end())
+print(made.run(once=True, poll_s=0.1))
+"""
+
+
+def start(seconds: float) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(seconds)],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(what: Callable[[], object], seconds: float = 20.0) -> None:
+    limit = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def state(book: Settings, permit: Authorisation) -> list[str]:
+    return [one.state for one in jobs.list_jobs(permit, settings=book)]
+
+
+def row(book: Settings, number: int) -> dict:
+    from pipeline.casebook import tables
+
+    with database.reading(book) as connection:
+        query = tables.jobs.select().where(tables.jobs.c.id == number)
+        return dict(connection.execute(query).mappings().one())
+
+
+def test_a_job_is_traced(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    number = jobs.queue(permit, {"tracklet": first}, settings=book)
+    lines: list[str] = []
+    tally = Worker(book, name="w1", daily=False, say=lines.append).run(once=True)
+    assert tally.done == 1
+    (job,) = jobs.list_jobs(permit, settings=book)
+    assert (job.id, job.state, job.progress, job.attempts) == (number, "done", 100, 1)
+    assert results.runs(permit, settings=book) == [job.run]
+    found = results.read(permit, "sighting", job.run, settings=book)
+    assert found.num_rows >= 2
+    acts = [e["act"] for e in audit.entries(book) if e["actor"] == "w1"]
+    assert acts == ["job.done"]
+
+
+@pytest.mark.parametrize("end", ["revoke", "expire", "cancel"])
+def test_a_running_job_ends_with_its_order(first, authorise, end):
+    """In a real process: it stops within seconds, and nothing of it is left."""
+    until = clock.now() + timedelta(seconds=6) if end == "expire" else None
+    permit = authorise(expires_at=until)
+    book = get_settings()
+    number = jobs.queue(permit, {"tracklet": first}, settings=book)
+    process = start(30.0)
+    try:
+        wait_for(lambda: row(book, number)["stage"] == "read")
+        assert row(book, number)["worker"].endswith(f"-{process.pid}")
+        if end == "revoke":
+            orders.revoke(permit.order_id, "lee", "found", settings=book)
+        elif end == "cancel":
+            jobs.stop(permit, number, settings=book)
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert row(book, number)["state"] == "stopped"
+    assert "stopped=1" in out
+    assert not list(book.results_dir.rglob("*.parquet"))
+    if end != "cancel":
+        with pytest.raises(NotAuthorisedError):
+            results.read(permit, "sighting", settings=book)
+        with pytest.raises(NotAuthorisedError):
+            jobs.list_jobs(permit, settings=book)
+        with pytest.raises(NotAuthorisedError):
+            jobs.queue(permit, {}, settings=book)
+
+
+def test_an_ended_order_hides_what_was_found(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    jobs.queue(permit, {"tracklet": first}, settings=book)
+    Worker(book, daily=False).run(once=True)
+    assert results.read(permit, "leg", settings=book).num_rows
+    orders.revoke(permit.order_id, "lee", "found", settings=book)
+    for act in (
+        lambda: results.runs(permit, settings=book),
+        lambda: results.read(permit, "leg", settings=book),
+        lambda: orders.authorise("P-001", "kim", "test", settings=book),
+    ):
+        with pytest.raises(NotAuthorisedError):
+            act()
+
+
+def test_several_workers_do_each_job_once(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    numbers = [jobs.queue(permit, {"tracklet": first}, settings=book) for _ in range(6)]
+    workers = [start(0.05) for _ in range(3)]
+    outs = [one.communicate(timeout=60)[0] for one in workers]
+    found = jobs.list_jobs(permit, settings=book)
+    assert [one.state for one in found] == ["done"] * 6
+    assert sorted(one.id for one in found) == numbers
+    assert {one.attempts for one in found} == {1}
+    runs = {one.run for one in found}
+    assert runs == set(results.runs(permit, settings=book))
+    assert len(runs) == 6
+    assert sum("done, run" in line for out in outs for line in out.split("\n")) == 6
+    assert audit.verify(book).sound
+
+
+def test_a_killed_worker_takes_its_job_along(first, authorise, later):
+    """Its process ends with it; another worker begins the job again, once."""
+    permit = authorise()
+    book = get_settings()
+    number = jobs.queue(permit, {"tracklet": first}, settings=book)
+    process = start(2.0)
+    wait_for(lambda: row(book, number)["stage"] == "read")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert row(book, number)["state"] == "running"
+    time.sleep(6)  # the whole trace would have been stored by now
+    assert not list(book.results_dir.rglob("*.parquet"))
+    later(jobs.SILENCE * 2)
+    assert Worker(book, daily=False).run(once=True).done == 1
+    assert row(book, number)["attempts"] == 2
+    assert len(results.runs(permit, settings=book)) == 1
+
+
+def test_a_job_that_breaks_off_is_begun_once_more(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    jobs.queue(permit, {}, settings=book)
+    tally = Worker(book, work=_die, daily=False).run(once=True)
+    assert (tally.broken_off, tally.failed, tally.done) == (1, 1, 0)
+    (job,) = jobs.list_jobs(permit, settings=book)
+    assert (job.state, job.attempts) == ("failed", 2)
+    assert "-9" in str(job.error)
+    jobs.queue(permit, {}, settings=book)
+    tally = Worker(book, work=_raise, daily=False).run(once=True)
+    assert (tally.broken_off, tally.failed) == (1, 1)
+    assert "out of memory" in str(jobs.list_jobs(permit, settings=book)[0].error)
+
+
+def test_a_clear_refusal_is_not_tried_again(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    jobs.queue(permit, {}, settings=book)
+    tally = Worker(book, daily=False).run(once=True)
+    assert (tally.failed, tally.broken_off) == (1, 0)
+    (job,) = jobs.list_jobs(permit, settings=book)
+    assert (job.state, job.attempts) == ("failed", 1)
+    assert "gallery" in str(job.error)
+
+
+def test_a_worker_told_to_end_gives_its_job_back(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    number = jobs.queue(permit, {"tracklet": first}, settings=book)
+    process = start(30.0)
+    wait_for(lambda: row(book, number)["stage"] == "read")
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    found = row(book, number)
+    assert (found["state"], found["attempts"], found["worker"]) == ("queued", 0, None)
+
+
+def test_a_result_stored_at_the_last_moment_is_dropped(first, authorise):
+    permit = authorise()
+    book = get_settings()
+    number = jobs.queue(permit, {"tracklet": first}, settings=book)
+    tally = Worker(book, work=_stop_then_end, daily=False).run(once=True)
+    assert tally.stopped == 1
+    assert row(book, number)["state"] == "stopped"
+    assert results.runs(permit, settings=book) == []
+
+
+def test_the_daily_purge_runs_once_a_day(first, later):
+    book = get_settings()
+    one, second = Worker(book, name="w1"), Worker(book, name="w2")
+    assert one.run(once=True).purges == 1
+    assert second.run(once=True).purges == 0
+    (path,) = (book.data_dir / "certificates").glob("*.json")
+    assert signing.check(path, settings=book)["by"] == "w1"
+    # The footage of 2025-11-03 is long over its limit.
+    assert not list((book.observations_dir / "tracklet").rglob("*.parquet"))
+    later(purge.DAILY + timedelta(minutes=1))
+    assert Worker(book).run(once=True).purges == 1
+
+
+def test_a_failed_purge_is_due_again_in_an_hour(first, later, monkeypatch):
+    book = get_settings()
+
+    def fail(*_args):
+        raise DongseonError("the disk is full")
+
+    monkeypatch.setattr(purge, "purge_daily", fail)
+    lines: list[str] = []
+    assert Worker(book, say=lines.append).run(once=True).purges == 0
+    assert "tried again" in lines[0]
+    monkeypatch.undo()
+    assert Worker(get_settings()).run(once=True).purges == 0
+
+
+def test_the_verbs(first, authorise):
+    from pipeline.cli import app, register
+
+    if not app.registered_commands:
+        register()
+    authorise()
+    runner = CliRunner()
+    out = runner.invoke(app, ["jobs", "submit", "P-001", "--tracklet", str(first)])
+    assert "Job 1 of P-001 waits" in out.output
+    runner.invoke(app, ["jobs", "submit", "P-001", "--tracklet", str(first)])
+    assert "is stopped" in runner.invoke(app, ["jobs", "cancel", "P-001", "2"]).output
+    out = runner.invoke(app, ["worker", "--once", "--no-purge"])
+    assert "1 done" in out.output
+    listed = runner.invoke(app, ["jobs", "list", "P-001"]).output.splitlines()
+    assert [line.split()[1] for line in listed] == ["stopped", "done"]
+
+
+def _die(job, authorisation, settings, progress):
+    progress("read", 0.1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise(job, authorisation, settings, progress):
+    raise MemoryError("out of memory")
+
+
+def _stop_then_end(job, authorisation, settings, progress):
+    from pipeline import worker
+
+    run = worker._trace(job, authorisation, settings, progress)
+    jobs.stop(authorisation, job.id, settings=settings)
+    return run
