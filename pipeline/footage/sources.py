@@ -137,7 +137,9 @@ def open_container(path: Path) -> av.container.InputContainer:
     FootageError
         If the file is a picture, text, sound only or a playlist.
     """
-    av.logging.set_level(av.logging.PANIC)
+    # No callback into Python at all: one from a decoding thread, while the container
+    # is being closed, would wait for ever.
+    av.logging.set_level(None)
     container = av.open(str(path), options={"protocol_whitelist": "file"})
     kinds = set(container.format.name.split(","))
     if not kinds & CONTAINERS:

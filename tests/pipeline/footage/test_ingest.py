@@ -51,9 +51,9 @@ class TestIngest:
         path = make_clip()
         summary = ingest(path, CAMERA, settings=site, progress=told.append)
         clip = summary.clips[0]
-        assert (clip.frames_read, clip.frames_analysed) == (120, 24)
+        assert (clip.frames_read, clip.frames_analysed) == (120, 60)
         assert (clip.parts, clip.parts_done_before, clip.tracklets) == (3, 0, 3)
-        assert (clip.persons, clip.masks["unknown"]) == (24, 3)
+        assert (clip.persons, clip.masks["unknown"]) == (60, 3)
         assert clip.clock == "registry"
         assert clip.start_at == datetime.fromisoformat(START)
         assert [p.part for p in told if p.stored] == [1, 2, 3]
