@@ -79,7 +79,8 @@ def trace_map(
         relative to the start.
     bounds : west, south, east, north in WGS84 degrees.
     timed, dashed : ids of layers that are cut to the range; drawn in dashes.
-    focus : longitude, latitude, zoom (and sighting) to move to, or None.
+    focus : longitude, latitude, zoom (and sighting) to move to, and the seconds
+        to set the clock to; or None.
     zone : IANA time zone in which times are shown.
     """
     seconds = float(timeline["seconds"])

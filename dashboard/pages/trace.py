@@ -219,6 +219,7 @@ def _show(trace: Trace, authorisation: Authorisation) -> None:
             "latitude": row["lat"],
             "zoom": 18.2,
             "sighting": wanted,
+            "seconds": row["t0"],
         }
         st.session_state[f"picked-{trace.run['run']}"] = wanted
         st.rerun(scope="fragment")

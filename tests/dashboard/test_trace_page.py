@@ -149,6 +149,7 @@ def test_the_page_draws_filters_and_plays_offline(visit: Visit) -> None:
     page.get_by_role("button", name="Map ›").nth(2).click()
     page.locator(".card.picked").wait_for()
     expect(scale).not_to_have_text(wide, timeout=20_000)
+    expect(moment).to_contain_text("14:11:40", timeout=20_000)
     page.get_by_role("button", name="Whole path").click()
     expect(scale).to_have_text(wide, timeout=20_000)
 

@@ -70,7 +70,11 @@ class TraceMap {
       this.adopt();
     }
     if (fresh && !data.focus) this.fit(data.bounds, 0);
-    if (refocused && data.focus) this.goTo(data.focus);
+    if (refocused && data.focus) {
+      this.goTo(data.focus);
+      this.playing = false;
+      this.setNow(data.focus.seconds);
+    }
     this.refresh();
   }
 
@@ -256,6 +260,7 @@ class TraceMap {
   goTo(target, transitionDuration = 350) {
     const viewState = { pitch: 0, bearing: 0, ...target, transitionDuration };
     delete viewState.sighting;
+    delete viewState.seconds;
     this.deck.setProps({ initialViewState: viewState });
     this.zoomed(viewState);
   }
