@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,9 @@ class Registry:
 def load(path: Path | str, *, check: bool = True) -> Registry:
     """Read and validate a registry file.
 
+    A file that has not changed since it was last read is not read again; the same
+    `Registry` is returned, to be looked at and not to be changed.
+
     Parameters
     ----------
     path : GeoJSON FeatureCollection of Points, WGS84 lon/lat.
@@ -166,9 +169,22 @@ def load(path: Path | str, *, check: bool = True) -> Registry:
     CameraError
         When the file is absent, no GeoJSON, or holds bad rows.
     """
+    path = Path(path)
+    try:
+        found = path.stat()
+    except OSError:
+        return _read(path, check)  # which says what is wrong
+    return _unchanged(path, check, (found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=4)
+def _unchanged(path: Path, check: bool, stamp: tuple[int, ...]) -> Registry:
+    return _read(path, check)
+
+
+def _read(path: Path, check: bool) -> Registry:
     from pipeline.cameras.validate import require_valid
 
-    path = Path(path)
     document = read_document(path)
     if check:
         require_valid(document, str(path))

@@ -109,3 +109,16 @@ def test_missing_and_broken_files_are_told(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CameraError, match="not a GeoJSON file"):
         registry.load(path)
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "registry.geojson"
+    some = registry.load(CHECKOUT / "camera_registry.geojson").cameras[:3]
+    registry.save(some, path)
+    first = registry.load(path)
+    assert registry.load(path) is first
+    registry.save(some[:2], path)
+    assert len(registry.load(path)) == 2
+    path.unlink()
+    with pytest.raises(CameraError):
+        registry.load(path)
