@@ -2,29 +2,97 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.casebook import orders
+from dashboard import gate
+from pipeline.casebook import accounts, identity, orders, roles, sessions
 from pipeline.casebook.authorisation import Authorisation
-from pipeline.errors import DongseonError
+from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import get_settings
 
 PURPOSE = "look at the trace on the dashboard"
-_REFUSAL = "The dashboard serves this machine only; open it as http://127.0.0.1."
 
 
 def user() -> str:
-    """Return who is acting: on a single machine, the user of the settings."""
-    return get_settings().user
+    """Return who is acting; asked at every run, which keeps the session alive.
+
+    On a single machine without accounts it is the user of the settings.
+
+    Raises
+    ------
+    NotAuthorisedError
+        If nobody is logged in, or the session has ended.
+    """
+    settings = get_settings()
+    mode = identity.login_mode(settings)
+    if mode == "single":
+        return settings.user
+    if mode == "proxy":
+        return _of_proxy()
+    return sessions.whose(_token(), settings=settings)
+
+
+def role() -> str | None:
+    """Return the acting user's role; None on a single machine without accounts."""
+    return accounts.role(user(), settings=get_settings())
+
+
+def may(action: str) -> bool:
+    """Tell whether the acting user's role may do this (the act itself asks again)."""
+    return roles.may(role(), action)
+
+
+def single_machine() -> bool:
+    """Tell whether no log-in is asked for."""
+    return identity.login_mode(get_settings()) == "single"
+
+
+def still_here() -> bool:
+    """Tell whether the session goes on; looking does not keep it alive."""
+    settings = get_settings()
+    try:
+        if identity.login_mode(settings) in ("local", "oidc"):
+            sessions.whose(_token(), settings=settings, touch=False)
+        elif not single_machine():
+            _demand_active()
+    except NotAuthorisedError:
+        return False
+    return True
+
+
+def log_out() -> None:
+    """End the session, and forget what it has read."""
+    sessions.log_out(_token(), settings=get_settings())
+    forget()
+
+
+def _token() -> str:
+    return str(st.context.cookies.get(gate.COOKIE, ""))
+
+
+def _of_proxy() -> str:
+    """Return whom the proxy named when this page was opened; the gate has checked."""
+    name = st.context.headers.get(gate.IDENTITY_HEADER)
+    if not name:
+        raise NotAuthorisedError("The proxy named nobody; open the dashboard anew.")
+    accounts.demand_external(name, "proxy", settings=get_settings())
+    _demand_active()
+    st.session_state["_acted_at"] = datetime.now(UTC)
+    return str(name)
+
+
+def _demand_active() -> None:
+    """Refuse a page that was left alone: a proxy's people have no session here."""
+    now = datetime.now(UTC)
+    begun = st.session_state.setdefault("_begun_at", now)
+    acted = st.session_state.get("_acted_at", now)
+    if now >= acted + sessions.IDLE or now >= begun + sessions.SESSION:
+        raise NotAuthorisedError("This page was left alone for too long; reload it.")
 
 
 def authorised_orders() -> list[orders.Order]:
@@ -60,11 +128,12 @@ def authorise(order: orders.Order) -> Authorisation:
         If the order is not in force or the user may not trace.
     """
     settings = get_settings()
-    key = ("authorisation", order.id)
+    who = user()
+    key = ("authorisation", order.id, who)
     known = _memory().get(key)
     if known is None:
         known = orders.authorise(
-            order.case, user(), PURPOSE, settings=settings, order_id=order.id
+            order.case, who, PURPOSE, settings=settings, order_id=order.id
         )
         _memory()[key] = known
     try:
@@ -100,60 +169,3 @@ def forget() -> None:
 
 def _memory() -> dict[Any, Any]:
     return st.session_state.setdefault("_kept", {})
-
-
-class LocalGate:
-    """Refuse whatever does not come from this machine to this machine.
-
-    There are no accounts on a single machine, so the network must not reach it:
-    the peer must be a loopback address, and the Host and Origin headers must name
-    one (a page elsewhere cannot reach in by a name it controls). It covers pages,
-    assets, health and the web socket alike.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] not in ("http", "websocket") or allowed(scope):
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":
-            refusal = PlainTextResponse(_REFUSAL, status_code=403)
-            await refusal(scope, receive, send)
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": _REFUSAL})
-
-
-def allowed(scope: Scope) -> bool:
-    """Tell whether a request comes from this machine and was meant for it."""
-    peer = scope.get("client")
-    headers = {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in scope.get("headers", [])
-    }
-    origin = headers.get("origin")
-    return (
-        peer is not None
-        and is_loopback(peer[0])
-        and _names_loopback(f"//{headers.get('host', '')}")
-        and (origin is None or _names_loopback(origin))
-    )
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether an address or host name is this machine's own loopback."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _names_loopback(url: str) -> bool:
-    try:
-        return is_loopback(urlsplit(url).hostname or "")
-    except ValueError:
-        return False

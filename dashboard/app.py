@@ -10,11 +10,11 @@ from pathlib import Path
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from dashboard.access import LocalGate
-from dashboard.serving import routes
+from dashboard import login, serving
+from dashboard.gate import Gate
 
 app = App(
     Path(__file__).with_name("shell.py"),
-    routes=routes(),
-    middleware=[Middleware(LocalGate)],
+    routes=[*login.routes(), *serving.routes()],
+    middleware=[Middleware(Gate)],
 )

@@ -6,13 +6,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import access, i18n, style
+from dashboard import access, gate, i18n, style
+from dashboard.i18n import Texts
+from pipeline.errors import DongseonError
 
 HERE = Path(__file__).parent
+#: Page -> the action whose roles may open it. Its acts ask again for themselves.
+PAGES = {
+    "trace": "result.read",
+}
+#: Seconds between two looks whether the log-in still stands.
+WATCH_S = 20
 
 
 def main() -> None:
-    """Run the page that was asked for."""
+    """Run the page that was asked for, if the acting user may see it."""
     st.set_page_config(
         page_title="Dongseon",
         page_icon=str(HERE / "assets" / "dongseon.svg"),
@@ -21,20 +29,62 @@ def main() -> None:
     )
     style.apply()
     texts = i18n.choose()
+    try:
+        user, role = access.user(), access.role()
+    except DongseonError as error:
+        _closed(str(error), texts)
+        return
     pages = [
         st.Page(
-            HERE / "pages" / "trace.py",
-            title=texts("page_trace"),
-            url_path="trace",
-            default=True,
-        ),
+            HERE / "pages" / f"{name}.py",
+            title=texts(f"page_{name}"),
+            url_path=name,
+        )
+        for name, action in PAGES.items()
+        if access.may(action)
     ]
-    page = st.navigation(pages, position="hidden")
+    page = st.navigation(pages or [_nothing]) if len(pages) != 1 else None
+    page = page or st.navigation(pages, position="hidden")
     with st.sidebar:
         st.html(f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>")
         i18n.switch()
-        st.caption(texts("acting_as", user=access.user()))
+        _who(user, role, texts)
     page.run()
+
+
+def _who(user: str, role: str | None, texts: Texts) -> None:
+    """Say who acts; on a single machine, that nobody was asked."""
+    if access.single_machine():
+        st.caption(texts("acting_as", user=user))
+        st.html(f"<div class='notice single'>{texts('single_machine')}</div>")
+        return
+    st.caption(texts("acting_in_role", user=user, role=texts.of("role", role)))
+    if st.button(texts("log_out"), key="log-out", type="tertiary"):
+        access.log_out()
+        st.rerun()
+    _watch()
+
+
+@st.fragment(run_every=WATCH_S)
+def _watch() -> None:
+    """Clear the page once its session has ended."""
+    if not access.still_here():
+        access.forget()
+        st.rerun()
+
+
+def _closed(reason: str, texts: Texts) -> None:
+    access.forget()
+    st.navigation([_nothing], position="hidden")
+    st.html(
+        f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>",
+    )
+    st.error(reason)
+    st.html(f"<a class='to-login' href='{gate.LOGIN}'>{texts('login_enter')}</a>")
+
+
+def _nothing() -> None:
+    st.info(i18n.choose()("no_page"))
 
 
 main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import (
@@ -50,6 +51,30 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, description="threads of the inference engine")
     retention_days: int = Field(14, ge=1, description="days observations are kept")
     user: str = Field("local", description="who acts, on a single machine")
+    login: Literal["auto", "single", "local", "proxy", "oidc"] = Field(
+        "auto",
+        description="who may see the dashboard: single = whoever sits at this machine; "
+        "local = accounts with passwords; proxy = whom a trusted reverse proxy names; "
+        "oidc = whom an OpenID provider names; auto = single after the demonstration, "
+        "otherwise local; accounts always end single",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses or networks of reverse proxies, with commas"
+    )
+    proxy_header: str = Field(
+        "X-Forwarded-User", description="header in which a trusted proxy names a person"
+    )
+    oidc_issuer: str | None = Field(None, description="URL of the OpenID provider")
+    oidc_client_id: str = Field("dongseon", description="name of this installation")
+    oidc_secret_file: Path | None = Field(
+        None, description="file with the client's secret, outside the data folder"
+    )
+    oidc_claim: str = Field(
+        "preferred_username", description="claim that holds the account's name"
+    )
+    public_url: str | None = Field(
+        None, description="address people open the dashboard at; OpenID needs it"
+    )
 
     @property
     def observations_dir(self) -> Path:

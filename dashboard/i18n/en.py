@@ -6,6 +6,35 @@ TEXTS = {
     "page_trace": "Trace",
     "tagline": "Retracing a confirmed patient's path",
     "acting_as": "Acting as **{user}**. Everything read here is recorded.",
+    "acting_in_role": "Acting as **{user}** ({role}). Everything read here is "
+    "recorded.",
+    "role_investigator": "investigator",
+    "role_approver": "approver",
+    "role_analyst": "analyst",
+    "role_briefing": "briefing",
+    "role_administrator": "administrator",
+    "single_machine": "<b>Single-machine mode, no log-in.</b> Whoever sits at this "
+    "computer may see everything, and only this computer is served. Before real "
+    "data, add accounts: <code>dongseon user add</code>",
+    "log_out": "Log out",
+    "no_page": "There is no page for your role yet.",
+    "page_cases": "Cases",
+    "page_sql": "SQL",
+    "page_audit": "Audit",
+    # log-in
+    "login_name": "Name",
+    "login_password": "Password",
+    "login_enter": "Log in",
+    "login_oidc": "Log in with the organisation's account",
+    "login_note": "Log-ins and refusals are recorded. Five wrong passwords lock an "
+    "account for 15 minutes; a session ends after 15 idle minutes or 8 hours.",
+    "login_change": "Change the password",
+    "login_change_note": "A one-time password is good for choosing your own: at least "
+    "12 characters, for example four words.",
+    "login_old": "Present (one-time) password",
+    "login_new": "New password",
+    "login_again": "New password again",
+    "login_set": "Set the password",
     # choosing
     "case": "Case",
     "run": "Trace",

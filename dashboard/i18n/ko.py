@@ -6,6 +6,34 @@ TEXTS = {
     "page_trace": "동선",
     "tagline": "확진자 동선 재구성",
     "acting_as": "사용자 **{user}**. 이 화면의 모든 열람은 기록됩니다.",
+    "acting_in_role": "사용자 **{user}** ({role}). 이 화면의 모든 열람은 기록됩니다.",
+    "role_investigator": "역학조사관",
+    "role_approver": "승인자",
+    "role_analyst": "분석가",
+    "role_briefing": "상황보고",
+    "role_administrator": "관리자",
+    "single_machine": "<b>단독 사용 모드(로그인 없음).</b> 이 컴퓨터 앞의 누구나 모든 "
+    "내용을 볼 수 있으며, 다른 컴퓨터에는 제공되지 않습니다. 실제 자료를 다루기 전에 "
+    "계정을 추가하십시오: <code>dongseon user add</code>",
+    "log_out": "로그아웃",
+    "no_page": "이 역할에 제공되는 화면이 아직 없습니다.",
+    "page_cases": "사례",
+    "page_sql": "SQL",
+    "page_audit": "감사",
+    # log-in
+    "login_name": "이름",
+    "login_password": "비밀번호",
+    "login_enter": "로그인",
+    "login_oidc": "기관 계정으로 로그인",
+    "login_note": "로그인과 거부는 모두 기록됩니다. 비밀번호를 다섯 번 틀리면 15분간 "
+    "잠기며, 15분간 사용하지 않거나 8시간이 지나면 로그아웃됩니다.",
+    "login_change": "비밀번호 변경",
+    "login_change_note": "일회용 비밀번호로 새 비밀번호를 정하십시오. 12자 이상, "
+    "예를 들어 단어 네 개.",
+    "login_old": "현재(일회용) 비밀번호",
+    "login_new": "새 비밀번호",
+    "login_again": "새 비밀번호 확인",
+    "login_set": "비밀번호 설정",
     # choosing
     "case": "사례",
     "run": "추적 결과",

@@ -8,7 +8,6 @@ password belong to people whom a proxy or OpenID provider has identified.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from pipeline.casebook import audit, clock, database, roles, tables
+from pipeline.casebook import audit, clock, database, roles, sessions, tables
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import Settings
 
@@ -28,13 +27,11 @@ from pipeline.settings import Settings
 #: (NIST SP 800-63B, 5.2.2, allows at most 100; we are stricter).
 FAILURES = 5
 LOCK = timedelta(minutes=15)
-#: A session ends when nobody acts for so long, and in any case after the day's
-#: work (NIST SP 800-63B, 4.2.3: 30 minutes and 12 hours at most).
-IDLE = timedelta(minutes=15)
-SESSION = timedelta(hours=8)
 #: NIST SP 800-63B, 5.1.1.2, asks for 8 at least; no rules on characters.
 SHORTEST_PASSWORD = 12
 FIRST = "administrator"
+#: Who is recorded where there is no such account.
+UNKNOWN = "?"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,126}")
 
@@ -180,20 +177,34 @@ def log_in(name: str, password: str, *, settings: Settings) -> str:
             f"The one-time password of {name} is right; choose your own now "
             "(dongseon user password)."
         )
-    token = secrets.token_urlsafe(32)
-    now = clock.now()
-    with audit.acting(settings) as (connection, note):
-        connection.execute(
-            insert(tables.sessions).values(
-                token_digest=_digest(token),
-                account=name,
-                made_at=now,
-                seen_at=now,
-                expires_at=now + SESSION,
-            )
+    return sessions.begin(name, "password", settings=settings)
+
+
+def admit(name: str, how: str, *, settings: Settings) -> str:
+    """Open a session for somebody whom a provider has identified; return its token.
+
+    Raises
+    ------
+    NotAuthorisedError
+        If there is no enabled account of this name that was added as external: a
+        provider cannot speak for an account with a password here.
+    """
+    demand_external(name, how, settings=settings)
+    return sessions.begin(name, how, settings=settings)
+
+
+def demand_external(name: str, how: str, *, settings: Settings) -> None:
+    """Refuse a name that no enabled external account has; the refusal is recorded."""
+    with database.reading(settings) as connection:
+        row = _row(connection, name)
+    if row is None or row.disabled_at is not None or row.password_hash is not None:
+        detail = {"action": "login", "how": how, "because": "no external account"}
+        known = name if row is not None else UNKNOWN
+        audit.record(settings, known, "refused", known, "", detail)
+        raise NotAuthorisedError(
+            f"{name!r} was identified, but has no enabled external account here; ask "
+            "an administrator (dongseon user add NAME --role ROLE --external)."
         )
-        note(name, "login", name)
-    return token
 
 
 def change_password(name: str, old: str, new: str, *, settings: Settings) -> None:
@@ -209,52 +220,6 @@ def change_password(name: str, old: str, new: str, *, settings: Settings) -> Non
     with audit.acting(settings) as (connection, note):
         _change(connection, name, password_hash=_hasher().hash(new), must_change=0)
         note(name, "account.password", name)
-
-
-def whose(token: str, *, settings: Settings) -> str:
-    """Return the account of a session and keep the session alive.
-
-    Raises
-    ------
-    NotAuthorisedError
-        If the session is unknown, idle for too long, over, or its account disabled.
-    """
-    table, now = tables.sessions, clock.now()
-    with database.reading(settings) as connection:
-        row = connection.execute(
-            select(table, tables.accounts.c.disabled_at)
-            .join(tables.accounts, tables.accounts.c.name == table.c.account)
-            .where(table.c.token_digest == _digest(token))
-        ).first()
-    if row is None or row.disabled_at is not None:
-        raise NotAuthorisedError("Nobody is logged in; run: dongseon user login NAME")
-    if now >= row.expires_at or now >= row.seen_at + IDLE:
-        log_out(token, settings=settings)
-        raise NotAuthorisedError(
-            f"The session of {row.account} has ended (after {IDLE.seconds // 60} idle "
-            f"minutes or {SESSION.seconds // 3600} hours); log in again."
-        )
-    if now - row.seen_at > IDLE / 30:
-        with database.writing(settings) as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.token_digest == _digest(token))
-                .values(seen_at=now)
-            )
-    return str(row.account)
-
-
-def log_out(token: str, *, settings: Settings) -> None:
-    """End a session."""
-    table = tables.sessions
-    with audit.acting(settings) as (connection, note):
-        name = connection.execute(
-            delete(table)
-            .where(table.c.token_digest == _digest(token))
-            .returning(table.c.account)
-        ).scalar()
-        if name is not None:
-            note(str(name), "logout", str(name))
 
 
 def role(user: str, *, settings: Settings) -> str | None:
@@ -278,7 +243,9 @@ def _checked(name: str, password: str, settings: Settings) -> Row:
         good = _matches(row.password_hash if row is not None else None, password)
         if row is None or locked or row.disabled_at or not good:
             reason = "locked" if locked else "wrong name, password or disabled"
-            note(name, "refused", name, action="login", because=reason)
+            # What was typed as an unknown name may be a password: it is not kept.
+            known = name if row is not None else UNKNOWN
+            note(known, "refused", known, action="login", because=reason)
             if row is not None and not locked:
                 failures = row.failures + 1
                 lock = now + LOCK if failures >= FAILURES else None
@@ -321,10 +288,6 @@ def _decoy() -> str:
 
 def _one_time() -> str:
     return secrets.token_urlsafe(12)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _demand_role(role: str) -> None:

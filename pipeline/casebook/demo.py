@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.casebook import cases, orders
+from pipeline.casebook import cases, identity, orders
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import Settings
 
@@ -23,7 +23,8 @@ def demo_order(
     """Open the case, request and approve an order, and authorise the requester.
 
     Repeating it uses the case again, and the order if one of the same window is
-    still in force.
+    still in force. The dashboard then asks for no log-in on this machine, until the
+    first account is added.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def demo_order(
         after the start, or at the end if that is earlier.
     requester, approver : two different persons.
     """
+    identity.mark_single(settings)
     start, end = window
     known = {one.pseudonym for one in cases.list_cases(requester, settings=settings)}
     if case not in known:

@@ -113,13 +113,13 @@ def login(name: Name) -> None:
 
 def logout() -> None:
     """End this command line's session."""
-    from pipeline.casebook import accounts, identity
+    from pipeline.casebook import identity, sessions
     from pipeline.settings import get_settings
 
     settings = get_settings()
     path = identity.session_file(settings)
     if path.exists():
-        accounts.log_out(path.read_text().strip(), settings=settings)
+        sessions.log_out(path.read_text().strip(), settings=settings)
         path.unlink()
     typer.echo("Logged out.")
 

@@ -1,7 +1,8 @@
-"""The verb `dongseon dashboard`: serve the pages on this machine."""
+"""The verb `dongseon dashboard`: serve the pages."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,41 +17,105 @@ def attach(app: typer.Typer) -> None:
     def dashboard_(
         port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
         address: Annotated[
-            str, typer.Option(help="Loopback address to listen on.")
+            str,
+            typer.Option(
+                help="Address to listen on; other than this machine's own only with "
+                "--certificate, or behind a proxy (trusted_proxies)."
+            ),
         ] = "127.0.0.1",
+        single: Annotated[
+            bool,
+            typer.Option(
+                "--single", help="No log-in, this machine only; not with accounts."
+            ),
+        ] = False,
+        certificate: Annotated[
+            Path | None, typer.Option(help="TLS certificate, PEM.")
+        ] = None,
+        key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
     ) -> None:
-        """Serve the dashboard on this machine."""
-        serve(port=port, address=address)
+        """Serve the dashboard; people log in, unless this machine is one person's."""
+        serve(
+            port=port, address=address, single=single, certificate=certificate, key=key
+        )
 
 
-def serve(*, port: int = 8501, address: str = "127.0.0.1") -> None:
+def serve(
+    *,
+    port: int = 8501,
+    address: str = "127.0.0.1",
+    single: bool = False,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
     """Serve the dashboard in place of this process, until Ctrl-C.
+
+    On a casebook without accounts that the demonstration did not make, the first
+    administrator is added and its one-time password printed.
+
+    Parameters
+    ----------
+    single : ask for no log-in; for one person's own machine.
+    certificate, key : TLS, PEM files.
 
     Raises
     ------
     DongseonError
-        If the address is not this machine's loopback, or the port is taken.
+        If the address or the port cannot be served, or `single` is asked for where
+        there are accounts.
     """
     import os
     import sys
 
-    from dashboard.access import is_loopback
-    from pipeline.settings import CHECKOUT
+    from dashboard.gate import is_loopback
+    from pipeline.casebook import accounts, identity
+    from pipeline.settings import CHECKOUT, get_settings
 
-    if not is_loopback(address):
+    settings = get_settings()
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    if single:
+        settings = settings.model_copy(update={"login": "single"})
+        environment["DONGSEON_LOGIN"] = "single"
+    mode = identity.login_mode(settings)
+    if single and mode != "single":
         raise DongseonError(
-            f"The dashboard has no accounts on a single machine and is not served on "
-            f"{address}: keep 127.0.0.1 and reach it from elsewhere by "
-            f"`ssh -L {port}:127.0.0.1:{port} HOST`."
+            "This casebook has accounts, so that --single is not possible: log in."
+        )
+    if (certificate is None) != (key is None):
+        raise DongseonError("Give both --certificate and --key, or neither.")
+    sheltered = certificate is not None or bool(settings.trusted_proxies)
+    if not is_loopback(address) and (mode == "single" or not sheltered):
+        raise DongseonError(
+            f"The dashboard is not served on {address} without accounts and TLS: add "
+            "accounts and give --certificate and --key or set trusted_proxies, or keep "
+            f"127.0.0.1 and reach it by `ssh -L {port}:127.0.0.1:{port} HOST`."
         )
     _demand_free(address, port)
-    typer.echo(f"Dashboard: http://{address}:{port}  (Ctrl-C ends it)", err=True)
+    if mode != "single":
+        first = accounts.first_administrator(settings)
+        if first is not None:
+            typer.echo(
+                f"First account: {first[0]}, one-time password, shown only now: "
+                f"{first[1]}\nIt adds the others (dongseon user add) and sees no case. "
+                "To try Dongseon alone on one machine: dongseon demo.",
+                err=True,
+            )
+    scheme = "https" if certificate else "http"
+    how = "no log-in, this machine only" if mode == "single" else f"log-in: {mode}"
+    typer.echo(
+        f"Dashboard: {scheme}://{address}:{port}  ({how}; Ctrl-C ends it)", err=True
+    )
     entry = CHECKOUT / "dashboard" / "app.py"
     options = [f"--server.port={port}", f"--server.address={address}"]
+    if certificate is not None and key is not None:
+        options += [
+            f"--server.sslCertFile={certificate.resolve()}",
+            f"--server.sslKeyFile={key.resolve()}",
+        ]
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from here
     arguments = [sys.executable, "-m", "streamlit", "run", str(entry), *options]
     sys.stdout.flush()
-    os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    os.execve(sys.executable, arguments, environment)
 
 
 def _demand_free(address: str, port: int) -> None:

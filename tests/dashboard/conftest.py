@@ -11,12 +11,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.settings import CHECKOUT, Settings, get_settings
 from tests.dashboard import installation
+
+
+@pytest.fixture(autouse=True)
+def single_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No log-in, unless a test adds accounts."""
+    monkeypatch.setenv("DONGSEON_LOGIN", "single")
 
 
 @pytest.fixture
@@ -35,10 +42,17 @@ def traced(
 @pytest.fixture
 def server(traced: Settings, tmp_path: Path) -> Iterator[str]:
     """Address of the real server over the traced installation."""
+    with started(tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def started(folder: Path, **environment: str) -> Iterator[str]:
+    """Run the real server; give its address. Its output goes to folder/server.log."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path / "server.log"
+    log = folder / "server.log"
     with open(log, "wb") as out:
         process = subprocess.Popen(
             [
@@ -47,7 +61,7 @@ def server(traced: Settings, tmp_path: Path) -> Iterator[str]:
                 f"from pipeline.commands.dashboard import serve; serve(port={port})",
             ],
             cwd=CHECKOUT,
-            env={**os.environ, "NO_PROXY": "*"},
+            env={**os.environ, "NO_PROXY": "*", **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
-from dashboard import access, i18n, serving
+from dashboard import gate, i18n, serving
 from pipeline.casebook import database, orders, tables
 from pipeline.commands.dashboard import serve
 from pipeline.errors import DongseonError
@@ -43,7 +43,7 @@ def scope(peer: str = "127.0.0.1", host: str = "127.0.0.1:8501", **more: str) ->
     ],
 )
 def test_only_this_machine_is_served(request_: dict, passes: bool) -> None:
-    assert access.allowed(request_) is passes
+    assert gate.allowed(request_) is passes
 
 
 def ask(path: str, **who: str) -> tuple[int, bytes]:
@@ -66,13 +66,13 @@ def ask(path: str, **who: str) -> tuple[int, bytes]:
         "server": ("127.0.0.1", 8501),
         "http_version": "1.1",
     }
-    gate = access.LocalGate(Starlette(routes=serving.routes()))
-    asyncio.run(gate(request, receive, send))
+    door = gate.Gate(Starlette(routes=serving.routes()))
+    asyncio.run(door(request, receive, send))
     body = b"".join(m.get("body", b"") for m in sent)
     return sent[0]["status"], body
 
 
-def test_the_gate_covers_assets() -> None:
+def test_the_gate_covers_assets(settings: Settings) -> None:
     address = serving.url("map.js")
     status, body = ask(address)
     assert status == 200
@@ -90,7 +90,7 @@ def test_deck_comes_from_the_installed_package() -> None:
     assert b"sourceMappingURL" not in body
 
 
-def test_it_is_not_served_to_the_network() -> None:
+def test_it_is_not_served_to_the_network(settings: Settings) -> None:
     with pytest.raises(DongseonError, match="ssh -L"):
         serve(address="0.0.0.0")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.casebook import accounts, audit, cases, identity, orders, roles
+from pipeline.casebook import accounts, audit, cases, identity, orders, roles, sessions
 from pipeline.casebook.accounts import PasswordChangeNeededError
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import CHECKOUT
@@ -27,32 +27,32 @@ def test_first_administrator_is_made_once(book):
         accounts.change_password(name, once, "short", settings=book)
     accounts.change_password(name, once, PASSWORD, settings=book)
     token = accounts.log_in(name, PASSWORD, settings=book)
-    assert accounts.whose(token, settings=book) == name
+    assert sessions.whose(token, settings=book) == name
     assert all(PASSWORD not in str(entry) for entry in audit.entries(book))
 
 
 def test_session_ends(book, admin, later):
     token = accounts.log_in(admin, PASSWORD, settings=book)
-    later(accounts.IDLE / 2)
-    assert accounts.whose(token, settings=book) == admin
-    later(accounts.IDLE)
-    assert accounts.whose(token, settings=book) == admin
-    later(accounts.IDLE * 3)
+    later(sessions.IDLE / 2)
+    assert sessions.whose(token, settings=book) == admin
+    later(sessions.IDLE)
+    assert sessions.whose(token, settings=book) == admin
+    later(sessions.IDLE * 3)
     with pytest.raises(NotAuthorisedError, match="ended"):
-        accounts.whose(token, settings=book)
+        sessions.whose(token, settings=book)
     with pytest.raises(NotAuthorisedError, match="Nobody"):
-        accounts.whose(token, settings=book)
+        sessions.whose(token, settings=book)
 
 
 def test_session_ends_though_somebody_acts(book, admin, later):
     token = accounts.log_in(admin, PASSWORD, settings=book)
-    step = accounts.IDLE * 0.9
-    for turn in range(1, int(accounts.SESSION / step) + 1):
+    step = sessions.IDLE * 0.9
+    for turn in range(1, int(sessions.SESSION / step) + 1):
         later(step * turn)
-        accounts.whose(token, settings=book)
-    later(accounts.SESSION)
+        sessions.whose(token, settings=book)
+    later(sessions.SESSION)
     with pytest.raises(NotAuthorisedError, match="ended"):
-        accounts.whose(token, settings=book)
+        sessions.whose(token, settings=book)
 
 
 def test_lock_out_and_reset(book, admin, later):
@@ -78,7 +78,7 @@ def test_disabled_account_is_out_at_once(book, admin):
     token = accounts.log_in("ana", PASSWORD, settings=book)
     accounts.disable("ana", admin, settings=book)
     with pytest.raises(NotAuthorisedError):
-        accounts.whose(token, settings=book)
+        sessions.whose(token, settings=book)
     with pytest.raises(NotAuthorisedError, match="no enabled account"):
         cases.list_cases("ana", settings=book)
     assert accounts.reset("ana", admin, settings=book)

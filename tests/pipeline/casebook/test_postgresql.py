@@ -29,6 +29,7 @@ from pipeline.casebook import (
     purge,
     reviews,
     rotation,
+    sessions,
     tables,
 )
 from pipeline.errors import DongseonError, NotAuthorisedError
@@ -173,7 +174,7 @@ def test_accounts(book):
     name, once = accounts.first_administrator(book)
     accounts.change_password(name, once, "correct horse battery", settings=book)
     token = accounts.log_in(name, "correct horse battery", settings=book)
-    assert accounts.whose(token, settings=book) == name
+    assert sessions.whose(token, settings=book) == name
     with pytest.raises(NotAuthorisedError):
         open_case(book, "P-NO")
 
