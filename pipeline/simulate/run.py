@@ -17,12 +17,24 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.cameras import frame, registry
 from pipeline.errors import StoreError
-from pipeline.simulate import network, observations, passes, recogniser, truth, ways
-from pipeline.simulate.observations import Maker, Observed
+from pipeline.simulate import (
+    embeddings,
+    network,
+    observations,
+    passes,
+    recogniser,
+    truth,
+    ways,
+)
+from pipeline.simulate.columns import label, moments
+from pipeline.simulate.faces import mask_at
+from pipeline.simulate.maker import Maker
+from pipeline.simulate.observations import Observed
 from pipeline.simulate.passes import Passes
 from pipeline.simulate.residents import Residents, clothes, populate
 from pipeline.simulate.ways import DAY, HOUR, Ways
 from pipeline.store import layout, writer
+from pipeline.store.schema import MASK_STATES
 
 #: The city's days begin at midnight here.
 ZONE = ZoneInfo("Asia/Seoul")
@@ -184,7 +196,7 @@ class _City:
         self.out, self.plan, self.net, self.people = out, plan, net, people
         self.law, self.patients, self.threads = law, patients, max(1, threads)
         self.start = datetime.fromisoformat(plan.start)
-        self.basis = observations.clothes_basis(plan.appearance_width)
+        self.basis = embeddings.clothes_basis(plan.appearance_width)
         self.day: tuple[int, Ways, Maker] | None = None
 
     def unix(self, hour: int) -> int:
@@ -237,9 +249,7 @@ class _City:
             before = ways.of_day(self.people, number - 1, self.plan.seed)
             late = before.take(np.flatnonzero(before.end > DAY))
             today = ways.join(replace(late, start=late.start - DAY), today)
-            wear = clothes(
-                len(self.people), number, observations.CLOTHES, self.plan.seed
-            )
+            wear = clothes(len(self.people), number, embeddings.CLOTHES, self.plan.seed)
             maker = Maker(
                 people=self.people,
                 network=self.net,
@@ -325,18 +335,18 @@ def _path(
     order = np.lexsort((start, ways.resident[seen.way]))
     way = seen.way[order]
     lost = ids[order] == 0
-    mask = observations.mask_at(ways, way, hour_s + seen.first[order])
+    mask = mask_at(ways, way, hour_s + seen.first[order])
     return pa.table(
         [
             pa.array(ids[order], mask=lost),
             pa.array(ways.resident[way]),
             pa.array(net.numbers[seen.camera[order]]),
-            truth.moments(start[order]),
-            truth.moments(end[order]),
+            moments(start[order]),
+            moments(end[order]),
             pa.array(lost),
             pa.array(ways.party[way].astype(np.int64)),
-            truth.label(ways.goal[way], truth.PLACES),
-            truth.label(mask, observations.MASK_STATES),
+            label(ways.goal[way], truth.PLACES),
+            label(mask, MASK_STATES),
         ],
         schema=truth.PATH,
     )
@@ -349,7 +359,7 @@ def _residents(people: Residents, patients: np.ndarray) -> pa.Table:
         [
             pa.array(np.arange(len(people), dtype=np.int32)),
             pa.array(people.household),
-            truth.label(people.kind, ("child", "worker", "other")),
+            label(people.kind, ("child", "worker", "other")),
             pa.array(np.asarray(lon, np.float64)),
             pa.array(np.asarray(lat, np.float64)),
             pa.array(people.wears),

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
+from pipeline.simulate.columns import label, moments
 from pipeline.simulate.network import Network
 from pipeline.simulate.passes import Passes, points_of
 from pipeline.simulate.ways import PLACES, Ways
@@ -215,16 +216,3 @@ def visits(ways: Ways, day_unix: float, hour_s: float, places: np.ndarray) -> pa
         ],
         schema=VISITS,
     )
-
-
-def label(codes: np.ndarray, names: tuple[str, ...]) -> pa.Array:
-    """Return codes as a dictionary column."""
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int16)), pa.array(names, pa.string())
-    )
-
-
-def moments(seconds: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
-    """Return Unix seconds as UTC times."""
-    micros = np.rint(np.asarray(seconds, np.float64) * 1e6).astype(np.int64)
-    return pa.array(micros, mask=absent).cast(UTC_TYPE)

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.cameras import registry
 from pipeline.simulate import (
+    embeddings,
     network,
-    observations,
     passes,
     recogniser,
     residents,
@@ -84,7 +84,7 @@ def test_twins_are_more_alike_than_kin_than_strangers(
 
 def test_clothes_stay_for_the_day_and_change_overnight() -> None:
     one, again, other = (
-        residents.clothes(50, day, observations.CLOTHES, 1).astype(np.float32)
+        residents.clothes(50, day, embeddings.CLOTHES, 1).astype(np.float32)
         for day in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, again)
