@@ -18,10 +18,13 @@ from pipeline.settings import get_settings
 PURPOSE = "look at the trace on the dashboard"
 
 
-def user() -> str:
-    """Return who is acting; asked at every run, which keeps the session alive.
+def user(*, touch: bool = True) -> str:
+    """Return who is acting; on a single machine without accounts, the settings' user.
 
-    On a single machine without accounts it is the user of the settings.
+    Parameters
+    ----------
+    touch : whether a person acts, which keeps the session alive; False for what a
+        page does by itself.
 
     Raises
     ------
@@ -33,13 +36,13 @@ def user() -> str:
     if mode == "single":
         return settings.user
     if mode == "proxy":
-        return _of_proxy()
-    return sessions.whose(_token(), settings=settings)
+        return _of_proxy(touch)
+    return sessions.whose(_token(), settings=settings, touch=touch)
 
 
 def role() -> str | None:
     """Return the acting user's role; None on a single machine without accounts."""
-    return accounts.role(user(), settings=get_settings())
+    return accounts.role(user(touch=False), settings=get_settings())
 
 
 def may(action: str) -> bool:
@@ -54,12 +57,8 @@ def single_machine() -> bool:
 
 def still_here() -> bool:
     """Tell whether the session goes on; looking does not keep it alive."""
-    settings = get_settings()
     try:
-        if identity.login_mode(settings) in ("local", "oidc"):
-            sessions.whose(_token(), settings=settings, touch=False)
-        elif not single_machine():
-            _demand_active()
+        user(touch=False)
     except NotAuthorisedError:
         return False
     return True
@@ -75,14 +74,15 @@ def _token() -> str:
     return str(st.context.cookies.get(gate.COOKIE, ""))
 
 
-def _of_proxy() -> str:
+def _of_proxy(touch: bool) -> str:
     """Return whom the proxy named when this page was opened; the gate has checked."""
     name = st.context.headers.get(gate.IDENTITY_HEADER)
     if not name:
         raise NotAuthorisedError("The proxy named nobody; open the dashboard anew.")
     accounts.demand_external(name, "proxy", settings=get_settings())
     _demand_active()
-    st.session_state["_acted_at"] = datetime.now(UTC)
+    if touch:
+        st.session_state["_acted_at"] = datetime.now(UTC)
     return str(name)
 
 
@@ -116,11 +116,12 @@ def authorised_orders() -> list[orders.Order]:
     return remembered("orders", look, seconds=60)
 
 
-def authorise(order: orders.Order) -> Authorisation:
+def authorise(order: orders.Order, *, touch: bool = True) -> Authorisation:
     """Return this session's permission for an order; asked for anew each time.
 
     The casebook is asked again on every run of the page whether it still stands
-    behind the permission, so that a revoked order closes the page at once.
+    behind the permission, so that a revoked order closes the page at once. `touch` as
+    for `user`.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def authorise(order: orders.Order) -> Authorisation:
         If the order is not in force or the user may not trace.
     """
     settings = get_settings()
-    who = user()
+    who = user(touch=touch)
     key = ("authorisation", order.id, who)
     known = _memory().get(key)
     if known is None:
@@ -165,6 +166,12 @@ def refusals_shown() -> Iterator[None]:
 def forget() -> None:
     """Drop everything that this session has read."""
     _memory().clear()
+
+
+def forget_starting(prefix: str) -> None:
+    """Drop what was kept under names that start so."""
+    for name in [key for key in _memory() if str(key).startswith(prefix)]:
+        del _memory()[name]
 
 
 def _memory() -> dict[Any, Any]:

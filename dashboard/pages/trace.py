@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import access, i18n, serving
 from dashboard.i18n import Texts
 from dashboard.maps import basemap, layers, network, playback
-from dashboard.panels import contacts, sightings
+from dashboard.panels import contacts, review, sightings
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -35,6 +35,7 @@ def main() -> None:
         return
     trace = _read(authorisation, run)
     _heading(trace, texts)
+    review.bar(trace, authorisation, _earlier(authorisation, run), texts)
     _body(trace, order)
 
 
@@ -93,8 +94,14 @@ def _choose_run(
     def label(run: str) -> str:
         return f"{by_run[run]['made_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
+    key = f"run-{order.case}"
+    made = st.session_state.pop("wanted-run", None)
+    if made in by_run:
+        st.session_state[key] = made
     with st.sidebar:
-        return by_run[st.selectbox(texts("run"), list(by_run), format_func=label)]
+        return by_run[
+            st.selectbox(texts("run"), list(by_run), format_func=label, key=key)
+        ]
 
 
 def _runs(authorisation: Authorisation) -> list[dict[str, Any]]:
@@ -127,6 +134,23 @@ def _read(authorisation: Authorisation, run: dict[str, Any]) -> Trace:
 
     # A finished run never changes; what was read is read (and recorded) once.
     return access.remembered(f"trace-{run['case']}-{run['run']}", read, seconds=3600)
+
+
+def _earlier(authorisation: Authorisation, run: dict[str, Any]) -> Trace | None:
+    """Return the trace that this one was made to correct, if it was here."""
+    name = st.session_state.get("compare-with")
+    if name is None or name >= run["run"]:
+        return None
+    stored = access.remembered(
+        f"run-{run['case']}-{name}",
+        lambda: results.read(
+            authorisation, "run", name, settings=get_settings()
+        ).to_pylist(),
+        seconds=3600,
+    )
+    if not stored or stored[0]["case"] != run["case"]:
+        return None
+    return _read(authorisation, stored[0])
 
 
 def _heading(trace: Trace, texts: Texts) -> None:
@@ -198,6 +222,11 @@ def _show(trace: Trace, authorisation: Authorisation) -> None:
         if not all(row["on_path"] for row in trace.sightings):
             only = st.checkbox(texts("only_path"), value=True, key="only-path")
         listed = [row for row in trace.sightings if row["on_path"] or not only]
+        mine = review.waiting(trace.sightings, authorisation)
+        if mine and st.checkbox(
+            texts("only_waiting", number=len(mine)), key="only-waiting"
+        ):
+            listed = mine
         rows = [row for row in listed if row["t1"] >= low and row["t0"] <= high]
         shown = texts(
             "sightings_shown",

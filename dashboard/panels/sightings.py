@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.i18n import Texts
+from dashboard.panels import review
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
@@ -36,6 +37,8 @@ def show(
         number = row["sighting"]
         with st.container(key=f"sighting-{number}", gap=None):
             st.html(_card(row, authorisation, trace, texts, number == picked))
+            if access.may("review"):
+                review.buttons(row, authorisation, texts, number == picked)
             if row["lon"] is not None and st.button(
                 texts("show_on_map"), key=f"go-{number}", type="tertiary"
             ):
@@ -57,7 +60,7 @@ def _card(
         (texts("fact_similarity"), _number(row["similarity"])),
         (texts("fact_posterior"), _share(row["posterior"])),
         (texts("fact_mask"), _mask(row, texts)),
-        (texts("fact_review"), texts.of("review", row["review"])),
+        (texts("fact_review"), review.standing(row, authorisation, texts)),
     ]
     listed = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{value}</dd>" for name, value in facts

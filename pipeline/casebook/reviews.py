@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select
 
 from pipeline.casebook import cases, clock, orders, tables
 from pipeline.casebook.authorisation import Authorisation
@@ -96,6 +98,37 @@ def notifiable(
     """Return the tracklets whose contacts may be notified: two persons accepted."""
     found = states(authorisation, settings=settings)
     return {tracklet for tracklet, state in found.items() if state == CONFIRMED}
+
+
+def confirmed(connection: Connection, case: str) -> set[int]:
+    """Return the confirmed tracklets within a transaction authorised before."""
+    return {
+        tracklet
+        for tracklet, given in _verdicts(connection, case).items()
+        if state_of(given) == CONFIRMED
+    }
+
+
+def count_since(
+    authorisation: Authorisation, moment: datetime, *, settings: Settings | None = None
+) -> int:
+    """Return how many verdicts of the case were entered after a moment."""
+    settings = settings or get_settings()
+    with orders.acting_under(authorisation, "result.read", settings) as (
+        connection,
+        note,
+    ):
+        number = connection.scalar(
+            select(func.count())
+            .select_from(tables.reviews)
+            .where(
+                tables.reviews.c.case_id
+                == cases.case_id(connection, authorisation.case)
+            )
+            .where(tables.reviews.c.at > moment)
+        )
+        note("review.read", authorisation.case, authorisation.purpose, verdicts=number)
+    return int(number or 0)
 
 
 def state_of(given: dict[str, str]) -> str:

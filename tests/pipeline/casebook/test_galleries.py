@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -94,6 +95,10 @@ def test_two_persons_confirm_a_sighting(book, authorisation):
     second = orders.authorise("P-TEST", "bora", "second review", settings=book)
     assert reviews.review(authorisation, 7, "accept", settings=book) == "proposed"
     assert reviews.review(authorisation, 7, "accept", settings=book) == "proposed"
+    begun = datetime(2020, 1, 1, tzinfo=UTC)
+    assert reviews.count_since(authorisation, begun, settings=book) == 2
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert reviews.count_since(authorisation, later, settings=book) == 0
     assert reviews.notifiable(authorisation, settings=book) == set()
     assert reviews.review(second, 7, "accept", settings=book) == "confirmed"
     assert reviews.notifiable(authorisation, settings=book) == {7}
