@@ -56,7 +56,9 @@ class Network:
         row = ((y - self.origin[1]) * (1 / CELL_M)).astype(np.int32)
         np.clip(column, 0, columns - 1, out=column)
         np.clip(row, 0, rows - 1, out=row)
-        return row * columns + column
+        row *= columns
+        row += column
+        return row
 
 
 def build(registry: Registry, density: float, hours: int, seed: int) -> Network:

@@ -44,12 +44,15 @@ def of_ways(
     hour : number of the hour within the simulation, for outages.
     """
     some = ways.take(rows)
-    way, second = _seconds(some, hour_s, network)
-    east, north = position(some, way, second + hour_s)
+    block, second, end = _blocks(some, hour_s, network)
+    # A column a block, a row a second: what belongs to the way is looked up once.
+    moment = second + np.arange(_STRIDE_S, dtype=np.int32)[:, None]
+    east, north = position(some, block, moment + hour_s)
     camera = network.cameras_at(east, north)
-    seen = camera != NOBODY
-    way, second, camera = way[seen], second[seen], camera[seen]
-    east, north = east[seen], north[seen]
+    column, row = np.nonzero(((camera != NOBODY) & (moment < end)).T)
+    seen = row * len(block) + column
+    way, second, camera = block[column], moment.ravel()[seen], camera.ravel()[seen]
+    east, north = east.ravel()[seen], north.ravel()[seen]
     breaks = np.empty(len(way), dtype=bool)
     if len(way):
         breaks[0] = True
@@ -117,50 +120,59 @@ def tenths(camera: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def position(
     ways: Ways, way: np.ndarray, moment: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the walkers are, EPSG:5186 metres.
+    """Where the walkers are, EPSG:5186 metres, in the shape of `moment`.
 
     Parameters
     ----------
     way : integer [n], rows of `ways`.
-    moment : float [n], seconds from the day's start, within the way.
+    moment : float [n] or [k, n], seconds from the day's start, within the way.
     """
-    walked = ((moment - ways.start[way]) * ways.speed[way]).astype(np.float32)
+    walked = (moment - ways.start[way]).astype(np.float32)
+    walked *= ways.speed[way]
     line = (ways.b - ways.a).astype(np.float32)
     length, sign = np.abs(line), np.sign(line)
     whole = length.sum(axis=1)
-    result = []
     # Towards the end of the way those who stay turn to where they stand.
     stays = ways.stay > 0
     rest = None
     if stays.any():
-        rest = np.clip((walked - whole[way]) * np.float32(0.25) + 1, 0, 1)
-        rest *= stays[way]
+        rest = walked - whole[way]
+        rest *= np.float32(0.25)
+        rest += 1
+        _between(rest, stays[way])
+    result = []
     for axis, first in ((0, ~ways.north_first), (1, ways.north_first)):
         ahead = np.where(first, 0, whole - length[:, axis]).astype(np.float32)
-        done = np.clip(walked - ahead[way], 0, length[:, axis][way])
-        done *= sign[:, axis][way]
-        origin = ways.a[:, axis] + ways.offset[:, axis]
+        done = walked - ahead[way]
+        _between(done, length[way, axis])
+        done *= sign[way, axis]
         if rest is not None:
-            turn = ways.stay_offset[:, axis] - ways.offset[:, axis]
-            done += rest * turn[way]
-        result.append(origin[way] + done)
+            done += rest * (ways.stay_offset[:, axis] - ways.offset[:, axis])[way]
+        result.append((ways.a[:, axis] + ways.offset[:, axis])[way] + done)
     return result[0], result[1]
 
 
-def _seconds(
+def _between(values: np.ndarray, most: np.ndarray) -> None:
+    """Bring values between 0 and `most`, in place."""
+    np.minimum(values, most, out=values)
+    np.maximum(values, 0, out=values)
+
+
+def _blocks(
     ways: Ways, hour_s: float, network: Network
-) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of the hour at which each way is near seen ground: (way, second)."""
-    begin = np.ceil(np.clip(ways.start - hour_s, 0, HOUR)).astype(np.int64)
-    end = np.ceil(np.clip(ways.end - hour_s, 0, HOUR)).astype(np.int64)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Blocks of `_STRIDE_S` seconds in which a way is near seen ground.
+
+    Returns (way, first second of the hour, end of the way in the hour), int32 [n].
+    """
+    begin = np.ceil(np.clip(ways.start - hour_s, 0, HOUR)).astype(np.int32)
+    end = np.ceil(np.clip(ways.end - hour_s, 0, HOUR)).astype(np.int32)
     blocks = np.maximum(end - begin + _STRIDE_S - 1, 0) // _STRIDE_S
-    way = np.repeat(np.arange(len(ways)), blocks)
-    number = np.arange(len(way)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
-    block = begin[way] + number * _STRIDE_S
+    way = np.repeat(np.arange(len(ways), dtype=np.int32), blocks)
+    skipped = (np.cumsum(blocks) - blocks) * _STRIDE_S - begin
+    block = np.arange(0, len(way) * _STRIDE_S, _STRIDE_S) - np.repeat(skipped, blocks)
+    block = block.astype(np.int32)
     middle = np.minimum(block + _STRIDE_S // 2, end[way])
     near = network.is_near(*position(ways, way, middle + hour_s))
-    way, block = way[near], block[near]
-    long = np.minimum(end[way] - block, _STRIDE_S)
-    owner = np.repeat(np.arange(len(way)), long)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(long) - long, long)
-    return way[owner], (block[owner] + within).astype(np.int32)
+    way = way[near]
+    return way, block[near], end[way]
