@@ -14,14 +14,14 @@ import csv
 import html
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import insert, select
 
-from pipeline.casebook import cases, clock, orders, tables
+from pipeline.casebook import cases, clock, followups, orders, tables
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.clock import utc
 from pipeline.errors import DongseonError
@@ -34,7 +34,6 @@ VALID = timedelta(days=14)
 STEP = timedelta(minutes=10)
 #: Stays at the same place closer together than this are one entry.
 GAP = timedelta(hours=1)
-FOLLOWUP_STATES = ("open", "reached", "unreachable")
 
 _WORDS = {
     "ko": {
@@ -96,9 +95,18 @@ class Disclosure:
 
 
 def disclose(
-    authorisation: Authorisation, visits: Iterable[Visit], *, settings: Settings
+    authorisation: Authorisation,
+    visits: Iterable[Visit],
+    *,
+    tracklets: Mapping[str, Iterable[int]] | None = None,
+    settings: Settings,
 ) -> Disclosure:
     """Make the list of places of a case and keep it until it ends.
+
+    Parameters
+    ----------
+    tracklets : contact -> its tracklets, by which its follow-up is found; without,
+        by its name.
 
     Raises
     ------
@@ -107,10 +115,13 @@ def disclose(
     """
     given = sorted(visits, key=lambda visit: visit.start_at)
     with orders.acting_under(authorisation, "disclose", settings) as (connection, note):
+        entered = followups.of_case(connection, authorisation.case)
+        known = tracklets or {}
         reached = {
             contact
-            for contact, state in _followups(connection, authorisation.case).items()
-            if state == "reached"
+            for contact in set().union(*(visit.contacts for visit in given))
+            if (one := followups.of(entered, contact, known.get(contact, ())))
+            and one.state in followups.REACHED
         }
         meeting = [visit for visit in given if visit.contacts]
         if not meeting:
@@ -230,56 +241,6 @@ def to_html(
         f"</style><h1>{words['title']}</h1>{table}<p>{words['note']}</p>"
         f"<p><b>{words['until']}: {_shown(disclosure.expires_at, zone)}</b></p></html>"
     )
-
-
-def set_followup(
-    authorisation: Authorisation, contact: str, state: str, *, settings: Settings
-) -> None:
-    """Enter what became of a contact: open, reached or unreachable."""
-    if state not in FOLLOWUP_STATES:
-        raise DongseonError(
-            f"The state {state!r} must be one of {', '.join(FOLLOWUP_STATES)}."
-        )
-    table = tables.followups
-    with orders.acting_under(authorisation, "contact.followup", settings) as (
-        connection,
-        note,
-    ):
-        number = cases.case_id(connection, authorisation.case)
-        connection.execute(
-            delete(table).where(table.c.case_id == number, table.c.contact == contact)
-        )
-        connection.execute(
-            insert(table).values(
-                case_id=number,
-                contact=contact,
-                state=state,
-                by=authorisation.user,
-                at=clock.now(),
-            )
-        )
-        note("contact.followup", authorisation.case, contact=contact, state=state)
-
-
-def followups(authorisation: Authorisation, *, settings: Settings) -> dict[str, str]:
-    """Return contact -> state; contacts not in it are open."""
-    with orders.acting_under(authorisation, "result.read", settings) as (
-        connection,
-        note,
-    ):
-        found = _followups(connection, authorisation.case)
-        note("contact.followup.read", authorisation.case, contacts=len(found))
-    return found
-
-
-def _followups(connection: Connection, case: str) -> dict[str, str]:
-    table = tables.followups
-    rows = connection.execute(
-        select(table.c.contact, table.c.state).where(
-            table.c.case_id == cases.case_id(connection, case)
-        )
-    )
-    return {row.contact: row.state for row in rows}
 
 
 def _merged(visits: Iterable[Visit]) -> tuple[Place, ...]:

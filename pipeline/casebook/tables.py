@@ -60,6 +60,7 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 ORDER_STATES = ("requested", "approved", "refused", "revoked")
 VERDICTS = ("accept", "reject", "unsure")
+FOLLOWUP_STATES = ("to_notify", "reached", "unreachable", "tested", "closed")
 
 
 def _one_of(column: str, values: tuple[str, ...], name: str) -> CheckConstraint:
@@ -236,11 +237,16 @@ disclosures = Table(
 followups = Table(
     "followups",
     metadata,
-    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
-    Column("contact", String(32), primary_key=True),
+    Column("id", SERIAL, primary_key=True),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("contact", String(32), nullable=False),
+    Column("tracklets", Text, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("listed_at", UtcDateTime),
+    Column("reached_at", UtcDateTime),
     Column("by", String(128), nullable=False),
     Column("at", UtcDateTime, nullable=False),
-    _one_of("state", ("open", "reached", "unreachable"), "state"),
-    comment="what became of a contact; no row means open",
+    _one_of("state", FOLLOWUP_STATES, "state"),
+    Index("ix_followups_case_id", "case_id"),
+    comment="what became of a contact; no row means to be notified",
 )

@@ -93,15 +93,18 @@ def rotate(user: User = None) -> None:
 def contact(
     case: CaseName,
     name: Annotated[str, typer.Argument(help="Contact within the case, e.g. K-003.")],
-    state: Annotated[str, typer.Argument(help="open, reached or unreachable")],
+    state: Annotated[
+        str, typer.Argument(help="to_notify, reached, unreachable, tested or closed")
+    ],
     user: User = None,
 ) -> None:
-    """Enter what became of a contact."""
-    from pipeline.casebook import disclosure, orders
+    """Enter what became of a contact of the newest trace."""
+    from pipeline.casebook import orders
+    from pipeline.trace import followup
 
     settings, who = context(user)
     issued = orders.authorise(case, who, "follow-up of contacts", settings=settings)
-    disclosure.set_followup(issued, name, state, settings=settings)
+    followup.enter(issued, name, state, settings=settings)
     typer.echo(f"{name} of {case} is {state}.")
 
 
@@ -119,10 +122,17 @@ def disclose(
     all been reached is left out; the list ends 14 days after the last contact.
     """
     from pipeline.casebook import disclosure, orders
+    from pipeline.trace import results
 
     settings, who = context(user)
     issued = orders.authorise(case, who, "public disclosure", settings=settings)
-    made = disclosure.disclose(issued, _visits(issued, settings), settings=settings)
+    contacts = results.read(issued, "contact", settings=settings).to_pylist()
+    made = disclosure.disclose(
+        issued,
+        _visits(issued, settings),
+        tracklets={row["contact"]: row["tracklet_ids"] for row in contacts},
+        settings=settings,
+    )
     target = folder or settings.data_dir / "exports" / f"case={case}"
     target.mkdir(parents=True, exist_ok=True)
     for language in ("ko", "en"):

@@ -149,6 +149,34 @@ def read(
     return _covered(authorisation, table, found, folder, own)
 
 
+def first_listed(
+    authorisation: Authorisation, *, settings: Settings | None = None
+) -> dict[int, datetime]:
+    """Return tracklet of a contact -> when the first result that lists it was made.
+
+    Names of contacts differ between the results of a case, tracklets do not.
+    """
+    settings = settings or get_settings()
+    names = runs(authorisation, settings=settings)
+    home = _home(authorisation, settings)
+    with orders.acting_under(authorisation, "result.read", settings) as (_, note):
+        note(
+            "result.read",
+            authorisation.case,
+            authorisation.purpose,
+            table="contact",
+            runs=len(names),
+        )
+    found: dict[int, datetime] = {}
+    for name in names:
+        folder = home / f"run={name}"
+        made = _load(folder, "run")["made_at"][0].as_py()
+        for tracklets in _load(folder, "contact")["tracklet_ids"].to_pylist():
+            for tracklet in tracklets:
+                found.setdefault(tracklet, made)
+    return found
+
+
 def demand(authorisation: Authorisation, settings: Settings) -> Authorisation:
     """Return the authorisation if its order is in force at this moment."""
     require(authorisation)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.casebook import disclosure
+from pipeline.casebook import disclosure, followups
 from pipeline.casebook.disclosure import Visit
 from pipeline.errors import DongseonError, NotAuthorisedError
+from tests.pipeline.casebook.test_followups import accept
 
 MINUTE = timedelta(minutes=1)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -72,18 +73,36 @@ def test_place_drops_out_once_all_its_contacts_are_reached(book, authorisation):
         made = disclosure.disclose(authorisation, [FIRST, SECOND], settings=book)
         return [one.dong for one in made.places]
 
-    disclosure.set_followup(authorisation, "K-001", "reached", settings=book)
+    def enter(contact, state):
+        followups.enter(
+            authorisation, contact, state, tracklets=(), met_at=[7], settings=book
+        )
+
+    accept(book, authorisation, 7)
+    enter("K-001", "reached")
     assert places() == ["심곡동", "중동"]
-    disclosure.set_followup(authorisation, "K-002", "reached", settings=book)
+    enter("K-002", "reached")
     assert places() == ["중동"]
-    disclosure.set_followup(authorisation, "K-002", "unreachable", settings=book)
+    enter("K-002", "unreachable")
     assert places() == ["심곡동", "중동"]
-    assert disclosure.followups(authorisation, settings=book) == {
-        "K-001": "reached",
-        "K-002": "unreachable",
-    }
-    with pytest.raises(DongseonError, match="must be one of"):
-        disclosure.set_followup(authorisation, "K-1", "gone", settings=book)
+
+
+def test_follow_up_holds_for_the_person_not_the_name(book, authorisation):
+    accept(book, authorisation, 7)
+    followups.enter(
+        authorisation, "K-009", "reached", tracklets=[31], met_at=[7], settings=book
+    )
+    made = disclosure.disclose(
+        authorisation, [SECOND], tracklets={"K-003": [30, 31]}, settings=book
+    )
+    assert made.places == ()
+    made = disclosure.disclose(
+        authorisation,
+        [replace(SECOND, contacts=frozenset({"K-009"}))],
+        tracklets={"K-009": [32]},
+        settings=book,
+    )
+    assert len(made.places) == 1
 
 
 def test_ended_list_refuses_to_be_shown(book, authorisation, later):

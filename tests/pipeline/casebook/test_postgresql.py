@@ -22,7 +22,7 @@ from pipeline.casebook import (
     audit,
     cases,
     database,
-    disclosure,
+    followups,
     galleries,
     jobs,
     orders,
@@ -162,7 +162,9 @@ def test_jobs_disclosure_rotation_and_purge(book, authorisation):
     assert jobs.claim("w2", settings=book) is None
     jobs.beat(job, issued, "search", 50, settings=book)
     jobs.finish(job, run="r1", settings=book)
-    disclosure.set_followup(authorisation, "K-001", "reached", settings=book)
+    followups.enter(
+        authorisation, "K-001", "to_notify", tracklets=[1], met_at=[], settings=book
+    )
     assert rotation.rotate(book, "dora") == 1
     cases.close_case("P-TEST", "ana", settings=book)
     purge.purge_everything(book, "dora")
