@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.simulate import embeddings
 from pipeline.simulate import faces as faces_of
-from pipeline.simulate.columns import label, moments
+from pipeline.simulate.columns import label, masked, micros, moments
 from pipeline.simulate.faces import INCORRECT, NONE, UNKNOWN, WORN, Faces, mask_at
 from pipeline.simulate.maker import Maker
 from pipeline.simulate.passes import Passes, points_of, tenths
@@ -90,10 +90,8 @@ def observe(
         "last_north_cm": pa.array(points.north[points.last]),
         "ground_error_cm": pa.array(maker.network.error_cm[camera]),
         "faces": pa.array(faces.seconds.astype(np.int32)),
-        "mask_state": label(faces.observed, list(MASK_STATES)),
-        "mask_probability": pa.array(
-            faces.sure, mask=faces.observed == UNKNOWN, type=pa.float32()
-        ),
+        "mask_state": label(faces.observed, MASK_STATES),
+        "mask_probability": masked(faces.sure, absent=faces.observed == UNKNOWN),
         "best_at": moments(start + faces.begin),
         **embeddings.columns(maker, ways, passes, rows, faces, rng),
     }
@@ -110,8 +108,8 @@ def observe(
 
 @dataclass(frozen=True)
 class _Points:
-    owner: np.ndarray  #: int64 [d], row of the tracklet
-    within: np.ndarray  #: int64 [d], second of the pass
+    owner: np.ndarray  #: int32 [d], row of the tracklet
+    within: np.ndarray  #: int32 [d], second of the pass
     east: np.ndarray  #: int32 [d], observed, cm of the local frame
     north: np.ndarray
     first: np.ndarray  #: int64 [t], its first point
@@ -130,9 +128,9 @@ def _points(
     owner, at = points_of(passes, rows)
     count = passes.count[rows]
     begin = np.cumsum(count) - count
-    within = np.arange(len(owner)) - begin[owner]
     keep = rng.random(len(owner), dtype=np.float32) >= SECOND_MISSED
     keep[begin] = True
+    within = np.arange(len(owner), dtype=np.int32) - begin.astype(np.int32)[owner]
     owner, at, within = owner[keep], at[keep], within[keep]
     error = (maker.network.error_cm[camera] * 0.01).astype(np.float32)
     bias = rng.standard_normal((2, len(rows)), dtype=np.float32) * error * 0.8
@@ -160,19 +158,21 @@ def _detections(
     keys: np.ndarray,
 ) -> pa.Table:
     """Detections, ordered by (camera, second)."""
-    camera = passes.camera[rows]
-    order = np.lexsort((points.within + passes.first[rows][points.owner],
-                        camera[points.owner]))  # fmt: skip
-    owner, within = points.owner[order], points.within[order]
-    at = start[owner] + within
+    camera, first = passes.camera[rows], passes.first[rows]
+    # Points in order of camera, second and tracklet: one number to sort by each.
+    place = (camera.astype(np.int64) * 3600 + first) << 32
+    key = np.arange(len(points.owner)) + place[points.owner]
+    key += points.within.astype(np.int64) << 32
+    key.sort()
+    key &= 0xFFFF_FFFF
+    owner, within = points.owner[key], points.within[key]
+    begin = np.rint(start * 10).astype(np.int64) * 100_000
     since = within - faces.begin[owner]
     seen = (since >= 0) & (since < faces.seconds[owner])
     state = np.full(len(owner), UNKNOWN, dtype=np.int8)
     f = np.flatnonzero(seen)
     who = owner[f]
-    true = mask_at(
-        ways, passes.way[rows[who]], hour_s + passes.first[rows[who]] + within[f]
-    )
+    true = mask_at(ways, passes.way[rows[who]], hour_s + first[who] + within[f])
     state[f] = faces_of.read(
         true, faces.wrong[who], np.ones(len(f), bool), faces.width[who]
     )
@@ -181,16 +181,14 @@ def _detections(
             "tracklet_id": pa.array(tracklet[owner]),
             "part_key": pa.array(keys[owner]),
             "camera_no": pa.array(maker.network.numbers[camera][owner]),
-            "second": pa.array(np.floor(at + 1e-6).astype(np.int32)),
-            "at": moments(at),
+            "second": pa.array((begin // 1_000_000).astype(np.int32)[owner] + within),
+            "at": micros(begin[owner] + within * np.int64(1_000_000)),
             "score": pa.repeat(pa.scalar(0.9, pa.float32()), len(owner)),
-            "east_cm": pa.array(points.east[order]),
-            "north_cm": pa.array(points.north[order]),
+            "east_cm": pa.array(points.east[key]),
+            "north_cm": pa.array(points.north[key]),
             "ground_error_cm": pa.array(maker.network.error_cm[camera][owner]),
-            "mask_state": label(state, list(MASK_STATES), absent=~seen),
-            "mask_probability": pa.array(
-                faces.sure[owner], mask=state == UNKNOWN, type=pa.float32()
-            ),
+            "mask_state": label(state, MASK_STATES, absent=~seen),
+            "mask_probability": masked(faces.sure[owner], absent=state == UNKNOWN),
         }
     )
 

@@ -87,12 +87,12 @@ def join(parts: list[Passes]) -> Passes:
 
 
 def points_of(passes: Passes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points of some passes: (row of `rows` [k], index of the point [k])."""
+    """Points of some passes: (row of `rows` int32 [k], point int64 [k])."""
     offsets = np.cumsum(passes.count) - passes.count
     count = passes.count[rows]
-    owner = np.repeat(np.arange(len(rows)), count)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    return owner, offsets[rows][owner] + within
+    owner = np.repeat(np.arange(len(rows), dtype=np.int32), count)
+    ahead = offsets[rows] - (np.cumsum(count) - count)
+    return owner, np.arange(len(owner)) + ahead[owner]
 
 
 def tenths(camera: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

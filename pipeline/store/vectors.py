@@ -34,14 +34,16 @@ def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2:
         raise ValueError(f"vectors must be [n, d], got shape {rows.shape}")
-    if not np.isfinite(rows).all():
+    work = np.abs(rows)
+    largest = work.max(axis=1, initial=0.0)  # NaN and infinity come through
+    if not np.isfinite(largest).all():
         raise ValueError("vectors must be finite, got NaN or infinity")
-    largest = np.abs(rows).max(axis=1, initial=0.0)
     scale = (largest / _LEVELS).astype(np.float32)
     # A subnormal scale would overflow the division: such a row is stored as zeros.
     scale[scale < np.finfo(np.float32).tiny] = 0.0
-    divisor = np.where(scale > 0, scale, 1.0)[:, None]
-    values = np.clip(np.rint(rows / divisor), -_LEVELS, _LEVELS).astype(np.int8)
+    np.divide(rows, np.where(scale > 0, scale, np.float32(1))[:, None], out=work)
+    np.rint(work, out=work)
+    values = work.astype(np.int8)
     values[scale == 0] = 0
     return values, scale
 
