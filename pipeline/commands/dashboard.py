@@ -33,10 +33,21 @@ def attach(app: typer.Typer) -> None:
             Path | None, typer.Option(help="TLS certificate, PEM.")
         ] = None,
         key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+        worker: Annotated[
+            bool,
+            typer.Option(
+                "--worker", help="Do queued traces too, without the daily purge."
+            ),
+        ] = False,
     ) -> None:
         """Serve the dashboard; people log in, unless this machine is one person's."""
         serve(
-            port=port, address=address, single=single, certificate=certificate, key=key
+            port=port,
+            address=address,
+            single=single,
+            certificate=certificate,
+            key=key,
+            worker=worker,
         )
 
 
@@ -47,6 +58,7 @@ def serve(
     single: bool = False,
     certificate: Path | None = None,
     key: Path | None = None,
+    worker: bool = False,
 ) -> None:
     """Serve the dashboard in place of this process, until Ctrl-C.
 
@@ -57,6 +69,7 @@ def serve(
     ----------
     single : ask for no log-in; for one person's own machine.
     certificate, key : TLS, PEM files.
+    worker : start a worker for queued traces beside it, which ends with it.
 
     Raises
     ------
@@ -112,10 +125,34 @@ def serve(
             f"--server.sslCertFile={certificate.resolve()}",
             f"--server.sslKeyFile={key.resolve()}",
         ]
+    if worker:
+        _start_worker(environment)
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from here
     arguments = [sys.executable, "-m", "streamlit", "run", str(entry), *options]
     sys.stdout.flush()
     os.execve(sys.executable, arguments, environment)
+
+
+def _start_worker(environment: dict[str, str]) -> None:
+    """Start a worker that the system ends when this process does."""
+    import ctypes
+    import signal
+    import subprocess
+    import sys
+
+    system = ctypes.CDLL(None)
+
+    def end_with_parent() -> None:
+        if hasattr(system, "prctl"):  # Linux; elsewhere Ctrl-C reaches both
+            system.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+    code = "from pipeline.cli import main; main()"
+    subprocess.Popen(
+        [sys.executable, "-c", code, "worker", "--no-purge"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=end_with_parent,
+    )
 
 
 def _demand_free(address: str, port: int) -> None:

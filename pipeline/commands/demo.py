@@ -64,7 +64,7 @@ def demo(
     if serve:
         from pipeline.commands import dashboard
 
-        dashboard.serve(port=port)
+        dashboard.serve(port=port, worker=True)
 
 
 def analyse(bound: list[Binding], settings: Settings, console: Console) -> None:
