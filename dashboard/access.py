@@ -105,15 +105,16 @@ def authorised_orders() -> list[orders.Order]:
     DongseonError
         If the acting user may not list orders.
     """
+    who = user()
 
     def look() -> list[orders.Order]:
         found: dict[str, orders.Order] = {}
-        for order in orders.list_orders(user(), settings=get_settings()):
+        for order in orders.list_orders(who, settings=get_settings()):
             if order.state == "approved":
                 found.setdefault(order.case, order)
         return list(found.values())
 
-    return remembered("orders", look, seconds=60)
+    return remembered(f"orders-{who}", look, seconds=60)
 
 
 def authorise(order: orders.Order, *, touch: bool = True) -> Authorisation:

@@ -14,6 +14,9 @@ HERE = Path(__file__).parent
 #: Page -> the action whose roles may open it. Its acts ask again for themselves.
 PAGES = {
     "trace": "result.read",
+    "cases": "case.list",
+    "sql": "sql",
+    "audit": "audit.read",
 }
 #: Seconds between two looks whether the log-in still stands.
 WATCH_S = 20

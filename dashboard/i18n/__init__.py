@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.i18n import en, ko
+from dashboard.i18n import en, en_casebook, ko, ko_casebook
 
-LANGUAGES: dict[str, Mapping[str, str]] = {"en": en.TEXTS, "ko": ko.TEXTS}
+LANGUAGES: dict[str, Mapping[str, str]] = {
+    "en": {**en.TEXTS, **en_casebook.TEXTS},
+    "ko": {**ko.TEXTS, **ko_casebook.TEXTS},
+}
 NAMES = {"en": "English", "ko": "한국어"}
 DEFAULT = "en"
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,8 +81,38 @@ VIEWS: dict[str, pa.Schema] = {
 }
 
 
+#: What the tables are, and what their columns mean.
+ABOUT = {
+    "case_summary": "One row per case whose order is in force: what its newest trace "
+    "found, in figures.",
+    "case_contacts": "One row per contact of a case; no place, no moment.",
+    "case_exposure": "Contacts by cell and hour; cells with fewer than "
+    f"{SMALLEST_CELL} are left out.",
+}
+MEANINGS = {
+    "case_code": "Code of the case; differs from installation to installation and "
+    "changes with the key.",
+    "sightings": "Sightings on the path.",
+    "legs_seen": "Legs of the path before a camera.",
+    "legs_inferred": "Legs of the path between cameras.",
+    "path_metres": "Length of the path, rounded to 100 m.",
+    "contacts": "Contacts; in case_exposure, of that cell and hour.",
+    "close_contacts": "Of them close by the guideline.",
+    "contact_code": "Code of the contact within the case.",
+    "class": "Guideline class: close or casual.",
+    "minutes": "Minutes within the distance in the worst 24 hours, rounded up to 5.",
+    "under_1_m": "Whether the least distance was under a metre.",
+    "patient_mask": "Mask of the patient: worn, incorrect, none, unknown or mixed.",
+    "contact_mask": "Mask of the contact.",
+    "dose_median": "Relative dose index, rounded to 0.1; no probability of infection.",
+    "cell": "H3 cell.",
+    "hour": "Hour, UTC.",
+    "person_minutes": "Minutes of others within the distance, summed.",
+}
+
+
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """The newest result of a case under an order in force."""
 
     case_id: int
@@ -90,6 +121,7 @@ class _Run:
     area: BaseGeometry
 
     def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return the rows of one of its tables."""
         path = self.folder / f"{table}.parquet"
         try:
             return list(pq.read_table(path, partitioning=None).to_pylist())
@@ -148,7 +180,7 @@ def views(
     """
     rows: dict[str, list[dict]] = {name: [] for name in VIEWS}
     wanted = mentioned_in is None or any(n in mentioned_in.lower() for n in VIEWS)
-    for run in _runs(settings) if wanted else ():
+    for run in runs_in_force(settings) if wanted else ():
         code = _code(settings, run.case_id, "S")
         contacts = [row for row in run.rows("contact") if _during(run, row)]
         rows["case_summary"].append(_summary(run, code, contacts))
@@ -165,7 +197,8 @@ def views(
     }
 
 
-def _runs(settings: Settings) -> Iterator[_Run]:
+def runs_in_force(settings: Settings) -> Iterator[Run]:
+    """Yield the newest result of each case whose order is in force."""
     cases, orders = tables.cases, tables.orders
     with database.reading(settings) as connection:
         found = connection.execute(
@@ -191,17 +224,17 @@ def _runs(settings: Settings) -> Iterator[_Run]:
             if order is not None:
                 window = (order.window_start, order.window_end)
                 area = shapely.from_wkt(order.area)
-                yield _Run(order.case_id, folder, window, area)
+                yield Run(order.case_id, folder, window, area)
                 break
 
 
 def _during(
-    run: _Run, row: dict, first: str = "first_at", last: str = "last_at"
+    run: Run, row: dict, first: str = "first_at", last: str = "last_at"
 ) -> bool:
     return bool(run.window[0] <= row[first] and row[last] <= run.window[1])
 
 
-def _summary(run: _Run, code: str, contacts: list[dict]) -> dict:
+def _summary(run: Run, code: str, contacts: list[dict]) -> dict:
     sightings, legs = (
         [row for row in run.rows(table) if _during(run, row, "start_at", "end_at")]
         for table in ("sighting", "leg")
@@ -218,7 +251,7 @@ def _summary(run: _Run, code: str, contacts: list[dict]) -> dict:
     }
 
 
-def _contact(settings: Settings, run: _Run, code: str, row: dict) -> dict:
+def _contact(settings: Settings, run: Run, code: str, row: dict) -> dict:
     minutes = (row.get("seconds_24h") or row["seconds"] or 0.0) / 60
     dose = row["dose_median"]
     return {
@@ -233,7 +266,7 @@ def _contact(settings: Settings, run: _Run, code: str, row: dict) -> dict:
     }
 
 
-def _cells(run: _Run, code: str) -> list[dict]:
+def _cells(run: Run, code: str) -> list[dict]:
     found = run.rows("exposure")
     # One size only: from a cell and its parts a small remainder could be told.
     size = min((row["resolution"] for row in found), default=0)
@@ -273,3 +306,30 @@ def _logged(sql: str) -> dict[str, str]:
     if len(sql) <= _LOGGED:
         return {"query": text}
     return {"query": text, "query_sha256": hashlib.sha256(sql.encode()).hexdigest()}
+
+
+def columns(name: str) -> list[tuple[str, str, str]]:
+    """Return (column, type, meaning) of one of `VIEWS`."""
+    return [(one.name, str(one.type), MEANINGS[one.name]) for one in VIEWS[name]]
+
+
+def history(settings: Settings, user: str, last: int = 20) -> list[dict[str, Any]]:
+    """Return one's own newest queries: when, query, purpose."""
+    with roles.acting_as(settings, user, "sql", "log"):
+        pass
+    table = tables.audit
+    query = (
+        select(table.c.at, table.c.detail, table.c.purpose)
+        .where(table.c.act == "sql", table.c.actor == user)
+        .order_by(table.c.seq.desc())
+        .limit(last)
+    )
+    with database.reading(settings) as connection:
+        return [
+            {
+                "at": datetime.fromisoformat(row.at),
+                "query": json.loads(row.detail).get("query", ""),
+                "purpose": row.purpose,
+            }
+            for row in connection.execute(query)
+        ]

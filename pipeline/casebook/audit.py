@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,34 @@ def entries(
     with database.reading(settings) as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return rows[::-1]
+
+
+def read(
+    settings: Settings,
+    user: str,
+    *,
+    subject: str | None = None,
+    last: int | None = None,
+    act: str = "audit.read",
+) -> list[dict[str, Any]]:
+    """Return entries as `entries` does, if the user's role may read them; recorded.
+
+    Parameters
+    ----------
+    act : what is recorded: "audit.read", or "export" where they leave the machine.
+    """
+    from pipeline.casebook import roles
+
+    with roles.acting_as(settings, user, "audit.read", subject or "audit"):
+        pass
+    found = entries(settings, subject=subject, last=last)
+    record(settings, user, act, subject or "audit", "", {"entries": len(found)})
+    return found
+
+
+def moment(entry: Mapping[str, Any]) -> datetime:
+    """Return when an entry was made, aware UTC."""
+    return datetime.fromisoformat(entry["at"])
 
 
 def witness_file(settings: Settings) -> Path:

@@ -42,8 +42,8 @@ def figures(
     zone = ZoneInfo(settings.time_zone)
     figure_of = {act: name for name, acts in FIGURES.items() for act in acts}
     counted: Counter[tuple[str, str]] = Counter()
-    with roles.acting_as(settings, user, "aggregate.read", "*") as (_, note):
-        note("aggregate.read", "*", what="use of power")
+    with roles.acting_as(settings, user, "usage.read", "*") as (_, note):
+        note("usage.read", "*", what="use of power")
     with database.reading(settings) as connection:
         table = tables.audit
         rows = connection.execute(

@@ -48,18 +48,16 @@ def show(
     user: User = None,
 ) -> None:
     """Show the newest entries."""
-    from pipeline.casebook import audit, roles
+    from pipeline.casebook import audit
     from pipeline.commands.casebook import context
 
     settings, who = context(user)
-    roles.check(settings, who, "audit.read", "audit")
-    for entry in audit.entries(settings, subject=subject, last=last):
+    for entry in audit.read(settings, who, subject=subject, last=last):
         typer.echo(
             f"{entry['seq']:>6} {entry['at'][:19]}Z {entry['actor']:<16} "
             f"{entry['act']:<16} {entry['subject']:<14} {entry['purpose']} "
             f"{entry['detail']}"
         )
-    audit.record(settings, who, "audit.read", subject or "*")
 
 
 def export(
@@ -67,15 +65,14 @@ def export(
     user: User = None,
 ) -> None:
     """Write the whole log to a file that anybody can verify."""
-    from pipeline.casebook import audit, roles
+    from pipeline.casebook import audit
     from pipeline.commands.casebook import context
     from pipeline.errors import DongseonError
 
     if file.suffix not in (".csv", ".jsonl"):
         raise DongseonError(f"The file {file} must end in .csv or .jsonl.")
     settings, who = context(user)
-    roles.check(settings, who, "audit.read", "audit")
-    entries = audit.entries(settings)
+    entries = audit.read(settings, who, act="export")
     draft = file.with_name(f".{file.name}.part")
     try:
         with draft.open("w", encoding="utf-8", newline="") as target:
@@ -92,5 +89,4 @@ def export(
         raise DongseonError(
             f"The file {file} cannot be written ({error.strerror}); choose another."
         ) from error
-    audit.record(settings, who, "export", "audit", "", {"entries": len(entries)})
     typer.echo(f"{len(entries)} entries written to {file}.")

@@ -11,8 +11,11 @@ from pipeline.store import reader, snapshot
 PLACE = CHECKOUT / "docs" / "data-dictionary.md"
 
 
-def dictionary() -> str:
-    """Return the data dictionary as Markdown."""
+Entry = tuple[str, str, list[tuple[str, str, str]]]
+
+
+def entries() -> list[Entry]:
+    """Return (view, comment, [(column, type, meaning)]) of each documented view."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))  # type: ignore[call-arg]
         with reader.connect(settings, read_only=False) as connection:
@@ -25,6 +28,14 @@ def dictionary() -> str:
                 "SELECT table_name, column_name, data_type, comment "
                 "FROM duckdb_columns() WHERE NOT internal ORDER BY column_index"
             ).fetchall()
+    return [
+        (view, views[view], [row[1:] for row in columns if row[0] == view])
+        for view in snapshot.VIEWS
+    ]
+
+
+def dictionary() -> str:
+    """Return the data dictionary as Markdown."""
     lines = [
         "# Data dictionary",
         "",
@@ -32,12 +43,10 @@ def dictionary() -> str:
         "by `dongseon store dictionary`.",
         "Times are UTC with zone, positions WGS84, distances metres.",
     ]
-    for view in snapshot.VIEWS:
-        lines += ["", f"## {view}", "", views[view], ""]
+    for view, about, columns in entries():
+        lines += ["", f"## {view}", "", about, ""]
         lines += ["| column | type | meaning |", "|---|---|---|"]
         lines += [
-            f"| `{name}` | {kind} | {comment} |"
-            for table, name, kind, comment in columns
-            if table == view
+            f"| `{name}` | {kind} | {comment} |" for name, kind, comment in columns
         ]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,161 @@
+"""The SQL page: one SELECT over documented views, recorded, under pseudonyms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from typing import Any
+
+import streamlit as st
+
+from dashboard import access, i18n, tables
+from dashboard.i18n import Texts
+from pipeline.casebook import analysis, audit
+from pipeline.settings import get_settings
+from pipeline.store import dictionary, query
+from pipeline.store.worked_queries import WORKED
+
+ROWS = (100, 1_000, 10_000, query.MOST_ROWS)
+SECONDS = 60.0
+PURPOSE = "analysis of observations"
+FIRST = "SELECT count(*) AS passes FROM tracklets"
+
+
+def main() -> None:
+    """Show the page."""
+    texts = i18n.choose()
+    access.user()  # nothing, also of what is remembered, once the session has ended
+    tables.heading(texts("sql_heading"), texts("sql_note"))
+    left, right = st.columns([1.7, 1], gap="large")
+    with left:
+        _editor(texts)
+        _answer(texts)
+    with right:
+        _dictionary(texts)
+        _log(texts)
+
+
+def _editor(texts: Texts) -> None:
+    questions = [one.question for one in WORKED]
+    st.session_state.setdefault("sql-query", FIRST)
+
+    def take() -> None:
+        picked = st.session_state["sql-worked"]
+        if picked is not None:
+            st.session_state["sql-query"] = WORKED[questions.index(picked)].sql
+
+    st.selectbox(
+        texts("sql_worked"),
+        questions,
+        index=None,
+        placeholder=texts("sql_own"),
+        key="sql-worked",
+        on_change=take,
+    )
+    st.text_area(texts("sql_query"), key="sql-query", height=210)
+    first, second = st.columns([2, 1])
+    purpose = first.text_input(texts("sql_purpose"), PURPOSE, key="sql-purpose")
+    limit = second.selectbox(
+        texts("sql_rows"), ROWS, index=1, format_func="{:,}".format, key="sql-rows"
+    )
+    if st.button(texts("sql_run"), key="sql-run", type="primary"):
+        st.session_state.pop("sql-answer", None)
+        sql = st.session_state["sql-query"]
+        with (
+            access.refusals_shown(),
+            st.spinner(texts("sql_running", seconds=SECONDS)),
+        ):
+            begun = time.perf_counter()
+            answer = analysis.ask(
+                get_settings(),
+                access.user(),
+                sql,
+                purpose=purpose,
+                limit=limit,
+                seconds=SECONDS,
+            )
+            st.session_state["sql-answer"] = (answer, time.perf_counter() - begun)
+
+
+def _answer(texts: Texts) -> None:
+    if "sql-answer" not in st.session_state:
+        return
+    answer, spent = st.session_state["sql-answer"]
+    tables.section(
+        texts("sql_result", rows=len(answer.rows), seconds=spent),
+        texts("sql_capped", rows=len(answer.rows)) if answer.capped else "",
+    )
+    columns = [[row[k] for row in answer.rows] for k in range(len(answer.columns))]
+    st.dataframe(_frame(answer.columns, columns), hide_index=True, key="sql-rows-shown")
+    st.download_button(
+        texts("sql_download"),
+        _csv(answer),
+        "dongseon.csv",
+        "text/csv",
+        key="sql-download",
+        on_click=lambda: audit.record(
+            get_settings(), access.user(), "export", "views", PURPOSE,
+            {"rows": len(answer.rows)},
+        ),
+    )  # fmt: skip
+
+
+def _frame(names: list[str], columns: list[list[Any]]) -> Any:
+    """Return a table for showing; values that are no plain ones as text."""
+    import pandas as pd
+
+    # Two columns may have one name: the later ones get a number.
+    seen: dict[str, int] = {}
+    shown = {}
+    for name, values in zip(names, columns, strict=True):
+        seen[name] = seen.get(name, 0) + 1
+        label = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        if not all(isinstance(v, int | float | str | None) for v in values):
+            values = [None if v is None else str(v) for v in values]
+        shown[label] = values
+    return pd.DataFrame(shown)
+
+
+def _csv(answer: query.Answer) -> bytes:
+    target = io.StringIO()
+    writer = csv.writer(target)
+    writer.writerow(answer.columns)
+    writer.writerows(answer.rows)
+    return target.getvalue().encode("utf-8-sig")
+
+
+def _dictionary(texts: Texts) -> None:
+    tables.section(texts("sql_dictionary"))
+    for name, about, columns in _entries():
+        with st.expander(name):
+            st.caption(about)
+            tables.show(("column", "type", "meaning"), columns, texts)
+
+
+@st.cache_data(show_spinner=False)
+def _entries() -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    own = [
+        (name, analysis.ABOUT[name], analysis.columns(name)) for name in analysis.VIEWS
+    ]
+    return [*dictionary.entries(), *own]
+
+
+def _log(texts: Texts) -> None:
+    tables.section(texts("sql_log"))
+    known = analysis.history(get_settings(), access.user())
+    if not known:
+        st.caption(texts("sql_log_none"))
+        return
+    rows = [
+        (
+            tables.when(row["at"], "%m-%d %H:%M"),
+            tables.Html(f"<pre>{tables.escaped(row['query'][:300])}</pre>"),
+        )
+        for row in known
+    ]
+    tables.show(("when", "query"), rows, texts)
+
+
+with access.refusals_shown():
+    main()
