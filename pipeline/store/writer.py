@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import layout, log
+from pipeline.store import disk, layout, log
 from pipeline.store.ids import digest63
 from pipeline.store.layout import LONGEST_PART, TOLERANCE
 from pipeline.store.schema import DETECTION, FOOTAGE, MASK_STATES, TRACKLET
@@ -50,7 +50,8 @@ def publish(
     Raises
     ------
     StoreError
-        If a column, type or row is not as the schema asks; nothing is then stored.
+        If a column, type or row is not as the schema asks, or the disk has less
+        room than the reserve of the settings; nothing is then stored.
 
     Notes
     -----
@@ -59,6 +60,7 @@ def publish(
     `compact.clean` removes.
     """
     root = root_of(settings_or_root)
+    disk.demand(settings_or_root)
     unit = layout.new_unit()
     footage = _fit(footage, FOOTAGE, "footage", unit)
     if not footage.num_rows:
@@ -305,11 +307,11 @@ def _sorted(table: pa.Table, name: str) -> pa.Table:
     keys = layout.SORT[name]
     if table.num_rows < 2:
         return table
-    arrays = [table[key].to_numpy() for key in keys]
-    order = np.lexsort(arrays[::-1])
-    if (order[1:] > order[:-1]).all():
+    first, second = (table[key].to_numpy() for key in keys)
+    above = first[1:] > first[:-1]
+    if (above | ((first[1:] == first[:-1]) & (second[1:] >= second[:-1]))).all():
         return table
-    return table.take(pa.array(order))
+    return table.take(pa.array(np.lexsort((second, first))))
 
 
 def _set(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
