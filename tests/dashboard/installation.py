@@ -205,6 +205,7 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
                     "tracklet_ids": [tracklet + near + 1],
                     "episodes": 1,
                     "seconds": 14.0 + 6 * near,
+                    "seconds_24h": 14.0 + 6 * near,
                     "least_metres": 0.9 + 0.4 * near,
                     "class": "casual" if near else "close",
                     "first_at": begin + timedelta(seconds=4),
