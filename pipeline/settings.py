@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         300.0, gt=1, description="footage per atomic unit of storage, seconds"
     )
     threads: int = Field(2, ge=1, description="threads of the inference engine")
+    reserve_gb: float = Field(
+        1.0, ge=0, description="gigabytes of the disk that new work leaves free"
+    )
     retention_days: int = Field(14, ge=1, description="days observations are kept")
     user: str = Field("local", description="who acts, on a single machine")
     login: Literal["auto", "single", "local", "proxy", "oidc"] = Field(

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import layout, log, reader
+from pipeline.store import disk, layout, log, quarantine, reader
 from pipeline.store.schema import FOOTAGE, TABLES
 from pipeline.store.writer import root_of
 
@@ -28,6 +30,8 @@ class Compaction:
     merged: int  #: publications merged into one per hour
     removed: int  #: files removed: superseded, orphaned or unfinished
     freed_bytes: int
+    #: hours left as they are, one sentence each: damaged, or no room on the disk
+    problems: tuple[str, ...] = ()
 
 
 def compact(
@@ -40,23 +44,38 @@ def compact(
     """Merge the segments of each finished hour into one, and sweep up.
 
     Each merger becomes visible by one rename; segments it replaces are removed at
-    the first call after `grace`. Safe while others publish and when killed.
+    the first call after `grace`. Safe while others publish and when killed. An hour
+    with a damaged segment, or one for which the disk has no room above the reserve,
+    is left as it is. With settings, files in quarantine expire too.
     """
     root = root_of(settings_or_root)
     moment = now or datetime.now(UTC)
     hours = merged = removed = freed = 0
+    problems = []
     for hour in all_hours(root):
         if progress is not None:
             progress(hour)
         with layout.lock(root, hour, exclusive=True):
-            if hour + timedelta(hours=1) <= moment:
-                count = rewrite(root, hour)
-                hours += count > 0
-                merged += count
-            files, size = _sweep(root, hour, grace)
+            try:
+                if hour + timedelta(hours=1) <= moment:
+                    if _worth_it(root, hour):
+                        disk.demand(settings_or_root, disk.size_of(root, hour))
+                    count = rewrite(root, hour)
+                    hours += count > 0
+                    merged += count
+            except StoreError as error:
+                problems.append(f"{hour:%Y-%m-%d %H} h UTC was not merged: {error}")
+            try:
+                files, size = _sweep(root, hour, grace)
+            except StoreError:
+                continue  # its log is damaged; told above, or by the next check
         removed += files
         freed += size
-    return Compaction(hours, merged, removed, freed)
+    if isinstance(settings_or_root, Settings):
+        before = moment - timedelta(days=settings_or_root.retention_days)
+        over = quarantine.expire(root, before)
+        removed, freed = removed + over.files, freed + over.bytes
+    return Compaction(hours, merged, removed, freed, tuple(problems))
 
 
 def rewrite(
@@ -93,14 +112,28 @@ def rewrite(
         _write(root, name, hour, unit, table)
     if keep is not None:
         best = best.filter(pa.array(kept))
-    generation = best["generation"].to_numpy() + 1
-    best = best.set_column(
-        FOOTAGE.get_field_index("generation"),
-        FOOTAGE.field("generation"),
-        pa.array(generation, pa.int16()),
-    )
-    _write(root, "footage", hour, unit, best)
+    _write(root, "footage", hour, unit, _next_generation(best))
     return len(units)
+
+
+def publish_again(
+    root: Path, hour: datetime, footage: pa.Table, tables: dict[str, pa.Table]
+) -> int:
+    """Publish some parts of stored rows as a new publication; return its unit.
+
+    Parameters
+    ----------
+    footage : visible rows of `schema.FOOTAGE`, all of this hour; the caller holds
+        its exclusive lock.
+    tables : rows of `tracklet` and `detection`; those of other parts are left out.
+    """
+    unit = layout.new_unit()
+    keys = footage["part_key"].combine_chunks()
+    for name in ("detection", "tracklet"):
+        mine = tables[name].filter(pc.is_in(tables[name]["part_key"], keys))
+        _write(root, name, hour, unit, mine)
+    _write(root, "footage", hour, unit, _next_generation(footage))
+    return unit
 
 
 def remove(root: Path, hour: datetime, unit: int) -> tuple[int, int]:
@@ -120,6 +153,18 @@ def all_hours(root: Path) -> list[datetime]:
     """Return the hours for which any table has a folder, the seed's left out."""
     found = {hour for name in TABLES for hour in layout.hours(root, name)}
     return sorted(hour for hour in found if hour.year > 1970)
+
+
+def _worth_it(root: Path, hour: datetime) -> bool:
+    return len(layout.segments(root, "footage", hour)) > 1
+
+
+def _next_generation(footage: pa.Table) -> pa.Table:
+    return footage.set_column(
+        FOOTAGE.get_field_index("generation"),
+        FOOTAGE.field("generation"),
+        pa.array(footage["generation"].to_numpy() + 1, pa.int16()),
+    )
 
 
 def _write(root: Path, name: str, hour: datetime, unit: int, table: pa.Table) -> None:

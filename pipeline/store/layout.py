@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
+from pipeline.store import integrity
 from pipeline.store.ids import EPOCH
 from pipeline.store.schema import TABLES
 
@@ -119,8 +120,9 @@ def write(path: Path, table: pa.Table, name: str) -> int:
     make_folder(path.parent)
     pending = path.parent / f"{_PENDING}{os.getpid()}-{secrets.token_hex(4)}"
     try:
-        with open(pending, "xb") as file:
-            pq.write_table(table, file, **parquet_options(name, table.schema))
+        with open(pending, "x+b") as file:
+            options = parquet_options(name, table.schema)
+            integrity.write_parquet(file, table, **options)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
@@ -184,13 +186,15 @@ def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
     """Read one segment, or some of its columns, in the table's schema."""
     try:
         # partitioning=None: the folder's date and hour are no columns of the file.
-        return pq.read_table(path, columns=columns, partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
+        return pq.read_table(
+            path, columns=columns, partitioning=None, page_checksum_verification=True
+        )
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise StoreError(
-            f"the {name} segment {path} cannot be read ({error}); restore it from a "
-            "backup, or remove it and analyse that footage again."
+            f"the {name} segment {path} is damaged or cannot be read ({error}); run "
+            "`dongseon store repair`, which keeps what is whole."
         ) from error
 
 

@@ -22,6 +22,12 @@ from pipeline.store.schema import UTC as UTC_TYPE
 
 Window = tuple[datetime, datetime]
 _ATTEMPTS = 5
+#: Damaged pages are told, not decoded.
+_CHECKED = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(
+        page_checksum_verification=True
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -200,17 +206,28 @@ def read_segment(
     """Return the visible rows of one segment; row groups are pruned by statistics."""
     schema = TABLES[table]
     names = columns or schema.names
-    fragments = ds.dataset(
-        [str(segment.path)], schema=schema, format="parquet", partitioning=None
-    )
     try:
+        fragments = ds.dataset(
+            [str(segment.path)], schema=schema, format=_CHECKED, partitioning=None
+        )
         return fragments.to_table(
             columns=names, filter=_row_filter(segment, table, window, camera_numbers)
         )
     except FileNotFoundError as error:
         raise _VanishedError(
             f"the {table} segment {segment.path} is gone, although the footage log "
-            "names it; restore it from a backup, or analyse that footage again."
+            "names it; restore it from a backup, or run `dongseon store repair` and "
+            "analyse that footage again."
+        ) from error
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, PermissionError):
+            what = "may not be read by this user"
+            mend = "allow this user to read it"
+        else:
+            what = f"is damaged or cannot be read ({error})"
+            mend = "run `dongseon store repair`, which keeps what is whole"
+        raise StoreError(
+            f"the {table} segment {segment.path} {what}; {mend}."
         ) from error
 
 

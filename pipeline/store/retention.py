@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import compact, layout, log
+from pipeline.store import compact, layout, log, quarantine
 from pipeline.store.schema import TABLES
 from pipeline.store.writer import root_of
 
@@ -75,7 +75,8 @@ def expire(
                 count, size = _clear(root, hour)
                 files += count
                 freed += size
-    return Expiry(before, parts, files, freed)
+    aside = quarantine.expire(root, before)
+    return Expiry(before, parts, files + aside.files, freed + aside.bytes)
 
 
 def _over(footage: pa.Table, limit: pa.Scalar) -> np.ndarray:

@@ -255,6 +255,7 @@ class TestCommand:
             pytest.skip("a small file system cannot be mounted here (needs root)")
         try:
             monkeypatch.setenv("DONGSEON_DATA_DIR", str(disk))
+            monkeypatch.setenv("DONGSEON_RESERVE_GB", "0")
             done = run("ingest", str(clip), "--camera", CAMERA)
             assert done.returncode == 2, done.stderr
             assert "is full" in done.stderr

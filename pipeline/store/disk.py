@@ -1,0 +1,66 @@
+"""Room on the disk: new work ends before it is full, so that reading goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from pipeline.errors import StoreError
+from pipeline.settings import Settings
+from pipeline.store import layout
+from pipeline.store.schema import TABLES
+
+
+class NoRoomError(StoreError):
+    """The disk is nearly full: nothing new is begun."""
+
+
+def free_bytes(place: Path) -> int:
+    """Return the bytes this user may still write where a folder is or will be."""
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def reserve_bytes(settings: Settings) -> int:
+    """Return how many bytes new work leaves free."""
+    return int(settings.reserve_gb * 1e9)
+
+
+def demand(settings_or_root: Settings | Path, needed: int = 0) -> None:
+    """Refuse new work that would leave less than the reserve.
+
+    Parameters
+    ----------
+    settings_or_root : with settings, the reserve is theirs; with a folder, none.
+    needed : bytes the work will write, as far as known.
+
+    Raises
+    ------
+    NoRoomError
+    """
+    if isinstance(settings_or_root, Settings):
+        place = settings_or_root.observations_dir
+        reserve = reserve_bytes(settings_or_root)
+    else:
+        place, reserve = settings_or_root, 0
+    free = free_bytes(place)
+    if free - needed < reserve:
+        work = f", and this needs {needed / 1e9:.2f} GB" if needed else ""
+        raise NoRoomError(
+            f"only {free / 1e9:.2f} GB are free on the disk of {place}{work}: new work "
+            f"is refused below a reserve of {reserve / 1e9:.2f} GB (reserve_gb); free "
+            "some space, or run `dongseon store expire` and `dongseon store compact`; "
+            "what is stored can still be read."
+        )
+
+
+def size_of(root: Path, hour: datetime) -> int:
+    """Return the bytes of an hour's segments, what a merger of them writes at most."""
+    return sum(
+        os.stat(path).st_size
+        for name in TABLES
+        for path in layout.segments(root, name, hour)
+    )
