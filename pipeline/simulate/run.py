@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +41,10 @@ from pipeline.store.schema import MASK_STATES
 ZONE = ZoneInfo("Asia/Seoul")
 #: A Monday morning: an hour of simulation already shows people.
 DEFAULT_START = datetime(2025, 11, 3, 7, tzinfo=ZONE)
+#: Hours under way at a time, which bounds the memory.
+HOURS_AT_ONCE = 2
 #: Ways walked at a time, and tracklets made and published at a time.
-BATCH_WAYS = 8_000
+BATCH_WAYS = 1_500
 UNIT_TRACKLETS = 60_000
 #: Numbers in an appearance descriptor, where the caller gives none.
 APPEARANCE_WIDTH = 304
@@ -126,14 +129,14 @@ def simulate(
     path = out / "truth" / "residents.parquet"
     if not path.is_file():
         truth.write(path, _residents(people, patients))
+    todo = []
     for hour in range(plan.hours):
-        tell(f"{city.local(hour):%m-%d %H:00}", hour)
         if truth.hour_file(out, "path", city.unix(hour)).is_file():
             summary.hours_found += 1
-            continue
-        with threadpool_limits(1):  # the pool's threads do the work
-            city.hour(hour, summary)
-        summary.hours += 1
+        else:
+            todo.append(hour)
+    with threadpool_limits(1):  # the pool's threads do the work
+        city.run(todo, summary, tell)
     tell("done", plan.hours)
     summary.seconds = time.perf_counter() - started
     files = (p for p in out.rglob("*.parquet"))
@@ -197,7 +200,10 @@ class _City:
         self.law, self.patients, self.threads = law, patients, max(1, threads)
         self.start = datetime.fromisoformat(plan.start)
         self.basis = embeddings.clothes_basis(plan.appearance_width)
-        self.day: tuple[int, Ways, Maker] | None = None
+        self.days: dict[int, tuple[Ways, Maker]] = {}
+        self.day_lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.pool: ThreadPoolExecutor | None = None
 
     def unix(self, hour: int) -> int:
         return int(self.start.timestamp()) + hour * 3600
@@ -205,63 +211,106 @@ class _City:
     def local(self, hour: int) -> datetime:
         return datetime.fromtimestamp(self.unix(hour), ZONE)
 
-    def hour(self, hour: int, summary: Summary) -> None:
+    def run(
+        self, todo: list[int], summary: Summary, tell: Callable[[str, float], object]
+    ) -> None:
+        """Simulate hours, a few at a time: while one is written, the next is walked.
+
+        What stops the run stops the hours under way; they are done again next time.
+        """
+        lead = min(HOURS_AT_ONCE, self.threads)
+        with (
+            ThreadPoolExecutor(self.threads) as self.pool,
+            ThreadPoolExecutor(lead) as leaders,
+        ):
+            try:
+                found = [leaders.submit(self.hour, hour) for hour in todo]
+                for hour, future in zip(todo, found, strict=True):
+                    tell(f"{self.local(hour):%m-%d %H:00}", summary.hours_found)
+                    counts = future.result()
+                    for name, count in counts.items():
+                        setattr(summary, name, getattr(summary, name) + count)
+                    tell(
+                        f"{self.local(hour):%m-%d %H:00}",
+                        summary.hours_found + summary.hours,
+                    )
+            finally:
+                self.stopped.set()
+                leaders.shutdown(wait=False, cancel_futures=True)
+
+    def hour(self, hour: int) -> dict[str, int]:
         """Simulate one hour; its file of the path, written last, tells it is whole."""
+        assert self.pool is not None
         local = self.local(hour)
         ways, maker = self._begin(local)
         hour_s, unix = local.hour * HOUR, self.unix(hour)
         active = np.flatnonzero((ways.start < hour_s + HOUR) & (ways.end > hour_s))
-        with ThreadPoolExecutor(self.threads) as pool:
-            parts = pool.map(
-                lambda rows: passes.of_ways(
-                    ways, rows, hour_s, hour, self.net, self.plan.seed
-                ),
-                np.split(active, range(BATCH_WAYS, len(active), BATCH_WAYS)),
-            )
-            seen = passes.join(list(parts))
-            units = list(_units(seen, len(self.net.ids)))
-            done = pool.map(
+        parts = self.pool.map(
+            lambda rows: self._walk(ways, rows, hour_s, hour),
+            np.split(active, range(BATCH_WAYS, len(active), BATCH_WAYS)),
+        )
+        seen = passes.join(list(parts))
+        met = self.pool.submit(
+            truth.contacts, ways, seen, self.patients, self.net, unix, hour
+        )
+        units = list(_units(seen, len(self.net.ids)))
+        found = list(
+            self.pool.map(
                 lambda unit: self._publish(maker, ways, seen, unit, hour, hour_s),
                 units,
             )
-            found = list(done)
-        met = truth.contacts(ways, seen, self.patients, self.net, unix, hour)
-        day_unix = unix - hour_s
-        been = truth.visits(ways, day_unix, hour_s, self.people.places)
-        truth.write(truth.hour_file(self.out, "contacts", unix), met)
+        )
+        been = truth.visits(ways, unix - hour_s, hour_s, self.people.places)
+        truth.write(truth.hour_file(self.out, "contacts", unix), met.result())
         truth.write(truth.hour_file(self.out, "visits", unix), been)
         truth.write(
             truth.hour_file(self.out, "path", unix),
             _path(ways, seen, found, self.net, unix, hour_s),
         )
-        summary.passes += len(seen.way)
-        summary.contacts += met.num_rows
-        summary.visits += been.num_rows
-        summary.tracklets += sum(len(f.rows) for f in found)
-        summary.detections += sum(f.count for f in found)
-        summary.faces += sum(f.faces for f in found)
+        return {
+            "hours": 1,
+            "passes": len(seen.way),
+            "contacts": met.result().num_rows,
+            "visits": been.num_rows,
+            "tracklets": sum(len(f.rows) for f in found),
+            "detections": sum(f.count for f in found),
+            "faces": sum(f.faces for f in found),
+        }
+
+    def _walk(self, ways: Ways, rows: np.ndarray, hour_s: float, hour: int) -> Passes:
+        self._go_on()
+        return passes.of_ways(ways, rows, hour_s, hour, self.net, self.plan.seed)
+
+    def _go_on(self) -> None:
+        if self.stopped.is_set():
+            raise StoreError("The simulation was stopped; run it again to go on.")
 
     def _begin(self, local: datetime) -> tuple[Ways, Maker]:
         """Return the ways and clothes of a day, drawn when it begins."""
         number = local.date().toordinal() - 1  # day 0 of the era is a Monday
-        if self.day is None or self.day[0] != number:
-            today = ways.of_day(self.people, number, self.plan.seed)
-            before = ways.of_day(self.people, number - 1, self.plan.seed)
-            late = before.take(np.flatnonzero(before.end > DAY))
-            today = ways.join(replace(late, start=late.start - DAY), today)
-            wear = clothes(len(self.people), number, embeddings.CLOTHES, self.plan.seed)
-            maker = Maker(
-                people=self.people,
-                network=self.net,
-                law=self.law,
-                clothes=wear,
-                clothes_basis=self.basis,
-                face_model=self.plan.face_model,
-                appearance_model=self.plan.appearance_model,
-                seed=self.plan.seed,
-            )
-            self.day = (number, today, maker)
-        return self.day[1], self.day[2]
+        with self.day_lock:
+            if number not in self.days:
+                self.days.pop(number - 2, None)
+                self.days[number] = self._draw(number)
+            return self.days[number]
+
+    def _draw(self, number: int) -> tuple[Ways, Maker]:
+        today = ways.of_day(self.people, number, self.plan.seed)
+        before = ways.of_day(self.people, number - 1, self.plan.seed)
+        late = before.take(np.flatnonzero(before.end > DAY))
+        today = ways.join(replace(late, start=late.start - DAY), today)
+        wear = clothes(len(self.people), number, embeddings.CLOTHES, self.plan.seed)
+        maker = Maker(
+            people=self.people,
+            network=self.net,
+            law=self.law,
+            clothes=wear,
+            clothes_basis=self.basis,
+            face_model=self.plan.face_model,
+            appearance_model=self.plan.appearance_model,
+            seed=self.plan.seed,
+        )
+        return today, maker
 
     def _publish(
         self,
@@ -272,6 +321,7 @@ class _City:
         hour: int,
         hour_s: float,
     ) -> _Published:
+        self._go_on()
         rows, cameras = unit
         made: Observed = observations.observe(
             maker, ways, seen, rows, cameras, self.unix(hour), hour_s, hour

@@ -102,7 +102,7 @@ def test_stopped_run_keeps_finished_hours_and_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.simulate(tmp_path, plan, network_file, progress=stop)
+        run.simulate(tmp_path, plan, network_file, threads=1, progress=stop)
     first = truth.read(tmp_path, "path").num_rows
     assert 0 < first < truth.read(city, "path").num_rows
     # An hour cut short after publishing is done again, and counts once.
