@@ -39,6 +39,16 @@ def simulate(
         int,
         typer.Option("--patients", help="Residents whose contacts become truth."),
     ] = 200,
+    clock_skew: Annotated[
+        int,
+        typer.Option(
+            "--clock-skew", help="Most seconds that a tenth of the clocks are off."
+        ),
+    ] = 0,
+    duplicated: Annotated[
+        float,
+        typer.Option("--duplicated", help="Share of camera hours stored twice."),
+    ] = 0.0,
     registry: Annotated[
         Path | None,
         typer.Option(
@@ -79,6 +89,8 @@ def simulate(
         mask_share=mask_share,
         density=density,
         patients=patients,
+        clock_skew_s=clock_skew,
+        duplicated=duplicated,
     )
     bar = Progress(
         TextColumn("{task.description:>12}"),

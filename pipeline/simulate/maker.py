@@ -23,3 +23,4 @@ class Maker:
     face_model: str
     appearance_model: str
     seed: int
+    duplicated: float = 0.0  #: share of camera hours stored twice

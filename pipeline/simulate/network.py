@@ -19,6 +19,8 @@ AHEAD_M = 7.0
 #: Share of camera hours without recording, in spells of `OUTAGE_HOURS` (assumed).
 OUTAGE_SHARE = 0.01
 OUTAGE_HOURS = 3
+#: Share of cameras whose clock is off, where clocks are (assumed).
+SKEWED_SHARE = 0.1
 #: How far around the seen ground a walker is looked at second by second.
 NEAR_M = 8.0
 #: No camera sees the square.
@@ -36,6 +38,7 @@ class Network:
     size: np.ndarray  #: int32 [c, 2], width and height of the image, pixels
     error_cm: np.ndarray  #: int32 [c], sd of ground points
     miss: np.ndarray  #: float32 [c], share of passes missed altogether
+    skew: np.ndarray  #: int32 [c], seconds that the clock is ahead of the true time
     down: np.ndarray  #: bool [c, hours], no recording
     seen_by: np.ndarray  #: int32 [rows, columns], camera of each square
     near: np.ndarray  #: bool [rows, columns], seen, or within `NEAR_M` of it
@@ -61,7 +64,9 @@ class Network:
         return row
 
 
-def build(registry: Registry, density: float, hours: int, seed: int) -> Network:
+def build(
+    registry: Registry, density: float, hours: int, seed: int, clock_skew_s: int = 0
+) -> Network:
     """Lay out the network.
 
     Parameters
@@ -69,6 +74,8 @@ def build(registry: Registry, density: float, hours: int, seed: int) -> Network:
     registry : cameras whose status is not active are left out.
     density : share of the cameras that take part, in (0, 1].
     hours : length of the simulation, for outages.
+    clock_skew_s : most that the clock of a camera is off, seconds; `SKEWED_SHARE`
+        of the clocks are, evenly up to that.
 
     Raises
     ------
@@ -109,11 +116,18 @@ def build(registry: Registry, density: float, hours: int, seed: int) -> Network:
         size=np.array([c.image_size or (1920, 1080) for c in cameras], np.int32),
         error_cm=np.rint(rng.uniform(20, 90, count)).astype(np.int32),
         miss=rng.beta(1.5, 18, count).astype(np.float32),
+        skew=_skew(count, clock_skew_s, seed),
         down=down,
         seen_by=seen_by,
         near=near,
         origin=origin,
     )
+
+
+def _skew(count: int, most: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng([seed, 6])
+    wrong = rng.random(count) < SKEWED_SHARE
+    return np.where(wrong, rng.integers(-most, most + 1, count), 0).astype(np.int32)
 
 
 def _squares(

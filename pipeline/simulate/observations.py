@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import __version__
-from pipeline.simulate import embeddings
+from pipeline.simulate import copies, embeddings
 from pipeline.simulate import faces as faces_of
 from pipeline.simulate.columns import label, masked, micros, moments
+from pipeline.simulate.copies import Observed
 from pipeline.simulate.faces import INCORRECT, NONE, UNKNOWN, WORN, Faces, mask_at
 from pipeline.simulate.maker import Maker
 from pipeline.simulate.passes import Passes, points_of, tenths
@@ -20,19 +21,6 @@ from pipeline.store.schema import FOOTAGE, MASK_STATES
 
 #: Share of the seconds of a pass that the detector misses (assumed).
 SECOND_MISSED = 0.04
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Rows of one unit and what they truly are."""
-
-    footage: pa.Table
-    tracklets: pa.Table
-    detections: pa.Table
-    rows: np.ndarray  #: int64 [t], pass of each tracklet
-    tracklet_ids: np.ndarray  #: int64 [t]
-    start_s: np.ndarray  #: float64 [t], Unix seconds
-    end_s: np.ndarray  #: float64 [t]
 
 
 def observe(
@@ -59,7 +47,8 @@ def observe(
     room = tenth < 10
     rows, tenth, ordinal = rows[room], tenth[room], ordinal[room]
     camera, count = passes.camera[rows], passes.count[rows]
-    start = hour_unix + passes.first[rows] + tenth / 10
+    start = hour_unix + passes.first[rows] + tenth / 10  # by the camera's clock
+    start += maker.network.skew[camera]
     # Ids sort by (camera, tenth): so do the rows.
     order = np.lexsort((ordinal, start, camera))
     rows, ordinal, camera, count, start = (
@@ -71,6 +60,7 @@ def observe(
     keys = np.full(len(maker.network.ids), -1, dtype=np.int64)
     names = [f"sim-{maker.seed}-{maker.network.ids[c]}" for c in recorded]
     keys[recorded] = [writer.part_key(name, hour) for name in names]
+    twice = copies.drawn(maker, recorded, hour)
     faces = faces_of.draw(maker, ways, passes, rows, hour_s, rng)
     points = _points(maker, passes, rows, camera, rng)
     detections = _detections(
@@ -95,15 +85,12 @@ def observe(
         "best_at": moments(start + faces.begin),
         **embeddings.columns(maker, ways, passes, rows, faces, rng),
     }
-    return Observed(
-        _footage(maker, recorded, names, camera, faces, hour_unix, hour),
-        pa.table(columns),
-        detections,
-        rows,
-        tracklet,
-        start,
-        start + count - 1,
+    footage = _footage(maker, recorded, names, camera, faces, hour_unix, hour)
+    true = start - maker.network.skew[camera]
+    made = Observed(
+        footage, pa.table(columns), detections, rows, tracklet, true, true + count - 1
     )
+    return copies.add(made, maker.network.numbers[twice]) if len(twice) else made
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,9 @@ def of_ways(
         some.party[way[start]], some.resident[way[start]], first, at, seed, hour
     )
     missed = network.down[at, hour] | (count < LEAST_S) | (luck < network.miss[at])
+    # A part is an hour of the camera's clock: what a wrong clock puts outside is lost.
+    clock = first + network.skew[at]
+    missed |= (clock < 0) | (clock + count > HOUR)
     return Passes(
         rows[way[start]].astype(np.int32), at, first, count, missed, east, north
     )

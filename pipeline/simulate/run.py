@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from pipeline.cameras import frame, registry
+from pipeline.cameras import registry
 from pipeline.errors import StoreError
 from pipeline.simulate import (
     embeddings,
+    listings,
     network,
     observations,
     passes,
@@ -32,57 +32,21 @@ from pipeline.simulate.faces import mask_at
 from pipeline.simulate.maker import Maker
 from pipeline.simulate.observations import Observed
 from pipeline.simulate.passes import Passes
+from pipeline.simulate.plan import ZONE, Plan, Summary, make_plan
 from pipeline.simulate.residents import Residents, clothes, populate
 from pipeline.simulate.ways import DAY, HOUR, Ways
 from pipeline.store import layout, writer
 from pipeline.store.schema import MASK_STATES
 
-#: The city's days begin at midnight here.
-ZONE = ZoneInfo("Asia/Seoul")
-#: A Monday morning: an hour of simulation already shows people.
-DEFAULT_START = datetime(2025, 11, 3, 7, tzinfo=ZONE)
+__all__ = ["Plan", "Summary", "make_plan", "simulate"]
+
 #: Hours under way at a time, which bounds the memory.
 HOURS_AT_ONCE = 2
+#: Clothes are changed overnight: at this hour, when hardly anybody is out.
+CHANGE_HOUR = 4
 #: Ways walked at a time, and tracklets made and published at a time.
 BATCH_WAYS = 1_500
 UNIT_TRACKLETS = 60_000
-#: Numbers in an appearance descriptor, where the caller gives none.
-APPEARANCE_WIDTH = 304
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to simulate; the same plan gives the same city."""
-
-    residents: int
-    hours: int
-    seed: int
-    start: str  #: ISO 8601, UTC, a full hour
-    mask_share: float = 0.5
-    density: float = 1.0
-    patients: int = 200
-    appearance_width: int = APPEARANCE_WIDTH
-    face_model: str = "mobilefacenet"
-    appearance_model: str = "parts-colour-texture-1"
-    cameras: int = 0
-
-
-@dataclass
-class Summary:
-    """What was done, in numbers."""
-
-    hours: int = 0
-    hours_found: int = 0
-    passes: int = 0
-    tracklets: int = 0
-    detections: int = 0
-    faces: int = 0
-    contacts: int = 0
-    visits: int = 0
-    cameras: int = 0
-    residents: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
 
 
 def simulate(
@@ -120,7 +84,7 @@ def simulate(
     plan = replace(plan, cameras=len(cameras))
     _claim(out, plan)
     tell("people", 0)
-    net = network.build(cameras, plan.density, plan.hours, plan.seed)
+    net = network.build(cameras, plan.density, plan.hours, plan.seed, plan.clock_skew_s)
     law = recogniser.load()
     people = populate(plan.residents, net, law, plan.mask_share, plan.seed)
     patients = _patients(plan, people)
@@ -128,7 +92,10 @@ def simulate(
     summary = Summary(cameras=len(net.ids), residents=len(people))
     path = out / "truth" / "residents.parquet"
     if not path.is_file():
-        truth.write(path, _residents(people, patients))
+        truth.write(
+            out / "truth" / "cameras.parquet", listings.cameras(net, city.unix(0))
+        )
+        truth.write(path, listings.residents(people, patients))
     todo = []
     for hour in range(plan.hours):
         if truth.hour_file(out, "path", city.unix(hour)).is_file():
@@ -142,45 +109,6 @@ def simulate(
     files = (p for p in out.rglob("*.parquet"))
     summary.bytes = sum(p.stat().st_size for p in files)
     return summary
-
-
-def make_plan(
-    residents: int, hours: int, seed: int, start: datetime | None = None, **more: object
-) -> Plan:
-    """Check the arguments of a simulation.
-
-    Raises
-    ------
-    StoreError
-        If one of them is out of range, in one sentence.
-    """
-    start = DEFAULT_START if start is None else start
-    plan = Plan(residents, hours, seed, "", **more)  # type: ignore[arg-type]
-    end = start + timedelta(hours=max(hours, 0))
-    checks = (
-        (1 <= residents <= 20_000_000, "--residents must lie between 1 and 20,000,000"),
-        (1 <= hours <= 24 * 60, "--hours must lie between 1 and 1,440"),
-        (0 <= seed < 2**31, "--seed must lie between 0 and 2,147,483,647"),
-        (0 <= plan.mask_share <= 1, "--mask-share must lie between 0 and 1"),
-        (0 < plan.density <= 1, "--density must lie above 0 and at most 1"),
-        (plan.patients >= 0, "--patients must not be negative"),
-        (
-            start.tzinfo is not None,
-            "--start has no time zone; write it like 2025-11-03T07:00+09:00",
-        ),
-        (
-            not (start.minute or start.second or start.microsecond),
-            "--start must be a full hour, like 2025-11-03T07:00+09:00",
-        ),
-        (
-            start.year >= 2020 and end.year < 2033,
-            "--start must lie between 2020 and 2032",
-        ),
-    )
-    for good, sentence in checks:
-        if not good:
-            raise StoreError(f"{sentence}.")
-    return replace(plan, start=start.astimezone(UTC).isoformat())
 
 
 class _City:
@@ -200,7 +128,8 @@ class _City:
         self.law, self.patients, self.threads = law, patients, max(1, threads)
         self.start = datetime.fromisoformat(plan.start)
         self.basis = embeddings.clothes_basis(plan.appearance_width)
-        self.days: dict[int, tuple[Ways, Maker]] = {}
+        self.days: dict[int, Ways] = {}
+        self.worn: dict[int, Maker] = {}
         self.day_lock = threading.Lock()
         self.stopped = threading.Event()
         self.pool: ThreadPoolExecutor | None = None
@@ -263,6 +192,10 @@ class _City:
         been = truth.visits(ways, unix - hour_s, hour_s, self.people.places)
         truth.write(truth.hour_file(self.out, "contacts", unix), met.result())
         truth.write(truth.hour_file(self.out, "visits", unix), been)
+        copies = pa.concat_tables(
+            [truth.COPIES.empty_table(), *(f.copies for f in found)]
+        )
+        truth.write(truth.hour_file(self.out, "copies", unix), copies)
         truth.write(
             truth.hour_file(self.out, "path", unix),
             _path(ways, seen, found, self.net, unix, hour_s),
@@ -286,31 +219,37 @@ class _City:
             raise StoreError("The simulation was stopped; run it again to go on.")
 
     def _begin(self, local: datetime) -> tuple[Ways, Maker]:
-        """Return the ways and clothes of a day, drawn when it begins."""
+        """Return an hour's ways and clothes, drawn when their day begins."""
         number = local.date().toordinal() - 1  # day 0 of the era is a Monday
+        worn = number - (local.hour < CHANGE_HOUR)
         with self.day_lock:
             if number not in self.days:
                 self.days.pop(number - 2, None)
-                self.days[number] = self._draw(number)
-            return self.days[number]
+                self.days[number] = self._ways(number)
+            if worn not in self.worn:
+                self.worn.pop(worn - 2, None)
+                self.worn[worn] = self._maker(worn)
+            return self.days[number], self.worn[worn]
 
-    def _draw(self, number: int) -> tuple[Ways, Maker]:
+    def _ways(self, number: int) -> Ways:
         today = ways.of_day(self.people, number, self.plan.seed)
         before = ways.of_day(self.people, number - 1, self.plan.seed)
         late = before.take(np.flatnonzero(before.end > DAY))
-        today = ways.join(replace(late, start=late.start - DAY), today)
-        wear = clothes(len(self.people), number, embeddings.CLOTHES, self.plan.seed)
-        maker = Maker(
+        return ways.join(replace(late, start=late.start - DAY), today)
+
+    def _maker(self, number: int) -> Maker:
+        plan = self.plan
+        return Maker(
             people=self.people,
             network=self.net,
             law=self.law,
-            clothes=wear,
+            clothes=clothes(len(self.people), number, embeddings.CLOTHES, plan.seed),
             clothes_basis=self.basis,
-            face_model=self.plan.face_model,
-            appearance_model=self.plan.appearance_model,
-            seed=self.plan.seed,
+            face_model=plan.face_model,
+            appearance_model=plan.appearance_model,
+            seed=plan.seed,
+            duplicated=plan.duplicated,
         )
-        return today, maker
 
     def _publish(
         self,
@@ -341,6 +280,7 @@ class _City:
             made.end_s,
             made.detections.num_rows,
             len(faces) - faces.null_count,
+            made.copies,
         )
 
 
@@ -352,6 +292,7 @@ class _Published:
     end_s: np.ndarray
     count: int
     faces: int
+    copies: pa.Table
 
 
 def _units(seen: Passes, cameras: int) -> Iterator[tuple[np.ndarray, range]]:
@@ -385,7 +326,9 @@ def _path(
     order = np.lexsort((start, ways.resident[seen.way]))
     way = seen.way[order]
     lost = ids[order] == 0
-    mask = mask_at(ways, way, hour_s + seen.first[order])
+    first = hour_s + seen.first[order]
+    mask = mask_at(ways, way, first)
+    later = mask_at(ways, way, first + seen.count[order] - 1)
     return pa.table(
         [
             pa.array(ids[order], mask=lost),
@@ -397,26 +340,9 @@ def _path(
             pa.array(ways.party[way].astype(np.int64)),
             label(ways.goal[way], truth.PLACES),
             label(mask, MASK_STATES),
+            label(later, MASK_STATES),
         ],
         schema=truth.PATH,
-    )
-
-
-def _residents(people: Residents, patients: np.ndarray) -> pa.Table:
-    home = people.places[people.home]
-    lon, lat = frame.to_lonlat(home[:, 0], home[:, 1])
-    return pa.table(
-        [
-            pa.array(np.arange(len(people), dtype=np.int32)),
-            pa.array(people.household),
-            label(people.kind, ("child", "worker", "other")),
-            pa.array(np.asarray(lon, np.float64)),
-            pa.array(np.asarray(lat, np.float64)),
-            pa.array(people.wears),
-            pa.array(people.twin, mask=people.twin < 0),
-            pa.array(patients),
-        ],
-        schema=truth.RESIDENTS,
     )
 
 
@@ -431,12 +357,21 @@ def _patients(plan: Plan, people: Residents) -> np.ndarray:
     return chosen
 
 
+def _read(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error}); remove the folder and simulate again."
+        ) from error
+
+
 def _claim(out: Path, plan: Plan) -> None:
     """Make the folder this plan's, or refuse."""
     path = out / "truth" / "plan.json"
     text = json.dumps(asdict(plan), indent=1)
     if path.is_file():
-        if path.read_text() != text:
+        if {**asdict(Plan(0, 0, 0, "")), **_read(path)} != asdict(plan):
             raise StoreError(
                 f"{out} holds another simulated city ({path}); choose another --out, "
                 "or give the same arguments to finish that one."

@@ -1,7 +1,7 @@
 """What really happened: residents, path, visits, contacts; Parquet beside the store.
 
-`DIR/truth/residents.parquet` and, for each simulated hour, one file each of
-`path`, `visits` and `contacts`, named by its UTC hour.
+`DIR/truth/residents.parquet`, `cameras.parquet` and, for each simulated hour, one
+file each of `path`, `visits`, `contacts` and `copies`, named by its UTC hour.
 """
 
 from __future__ import annotations
@@ -37,17 +37,28 @@ RESIDENTS = pa.schema(
         ("patient", pa.bool_()),  # contacts are recorded of these
     ]
 )
+CAMERAS = pa.schema(
+    [
+        ("camera_no", pa.uint16()),
+        ("camera_id", pa.string()),
+        ("clock_skew_s", pa.int32()),  # its clock less the true time
+        ("miss", pa.float32()),  # share of passes missed altogether
+        ("ground_error_cm", pa.int32()),  # 1 sd of ground points
+        ("down", pa.list_(UTC_TYPE)),  # hours without recording
+    ]
+)
 PATH = pa.schema(
     [
         ("tracklet_id", pa.int64()),  # null where the pass was missed
         ("resident", pa.int32()),
         ("camera_no", pa.uint16()),
-        ("start_at", UTC_TYPE),
+        ("start_at", UTC_TYPE),  # truly, whatever the camera's clock says
         ("end_at", UTC_TYPE),
         ("missed", pa.bool_()),  # in view, but no tracklet: outage, crowd, short
         ("party", pa.int64()),  # equal for those who walk together
         ("goal", LABEL),  # where to: home, work, school, shop, station
         ("mask_state", LABEL),  # at the start of the pass
+        ("mask_state_end", LABEL),  # at its end: masks are taken off and put on
     ]
 )
 VISITS = pa.schema(
@@ -75,11 +86,19 @@ CONTACTS = pa.schema(
         ("recorded", pa.bool_()),  # the camera was recording
     ]
 )
-TABLES = {"path": PATH, "visits": VISITS, "contacts": CONTACTS}
+COPIES = pa.schema(
+    [
+        ("tracklet_id", pa.int64()),  # from footage that was stored a second time
+        ("copy_of", pa.int64()),  # the tracklet of the path
+    ]
+)
+TABLES = {"path": PATH, "visits": VISITS, "contacts": CONTACTS, "copies": COPIES}
+#: Tables of one file for the whole city.
+WHOLE = {"residents": RESIDENTS, "cameras": CAMERAS}
 
 
 def read(directory: Path, table: str) -> pa.Table:
-    """Return `residents`, `path`, `visits` or `contacts` of a simulated city.
+    """Return a table of `WHOLE` or `TABLES` of a simulated city.
 
     Raises
     ------
@@ -87,8 +106,8 @@ def read(directory: Path, table: str) -> pa.Table:
         If the folder holds no truth.
     """
     folder = directory / "truth"
-    if table == "residents":
-        paths, schema = [folder / "residents.parquet"], RESIDENTS
+    if table in WHOLE:
+        paths, schema = [folder / f"{table}.parquet"], WHOLE[table]
     else:
         paths, schema = sorted((folder / table).glob("*.parquet")), TABLES[table]
     if not paths or not paths[0].is_file():

@@ -199,3 +199,79 @@ def test_command_says_what_it_did(
     assert "50 residents before 300 cameras, 1 h simulated" in done.output
     wrong = CliRunner().invoke(app, [*arguments, "--start", "yesterday"])
     assert isinstance(wrong.exception, StoreError)
+
+
+def test_wrong_clocks_shift_what_is_stored_not_what_is_true(
+    city: Path, network_file: Path, tmp_path: Path
+) -> None:
+    plan = run.make_plan(500, 1, 3, patients=60, clock_skew_s=60)
+    run.simulate(tmp_path, plan, network_file)
+    cameras = truth.read(tmp_path, "cameras")
+    skew = dict(
+        zip(
+            cameras["camera_no"].to_pylist(),
+            cameras["clock_skew_s"].to_pylist(),
+            strict=True,
+        )
+    )
+    assert 0.03 < np.mean([s != 0 for s in skew.values()]) < 0.2
+    assert max(abs(s) for s in skew.values()) <= 60
+    seen = stored(tmp_path, network_file, "tracklets")
+    path = truth.read(tmp_path, "path")
+    kept = path.filter(pc.invert(path["missed"])).sort_by("tracklet_id")
+    assert seen["tracklet_id"].to_pylist() == kept["tracklet_id"].to_pylist()
+    ahead = (
+        seen["start_at"].to_numpy() - kept["start_at"].to_numpy()
+    ) / np.timedelta64(1, "s")
+    expected = [skew[n] for n in seen["camera_no"].to_pylist()]
+    np.testing.assert_allclose(ahead, expected, atol=1e-3)
+    assert np.count_nonzero(expected) > 10
+    # Nobody moves otherwise because a clock is wrong.
+    right = truth.read(city, "path")
+    first = pc.less(right["start_at"], pc.max(path["end_at"]))
+    assert pc.sum(first).as_py() >= path.num_rows
+    assert truth.read(city, "cameras")["clock_skew_s"].unique().to_pylist() == [0]
+
+
+def test_footage_stored_twice_has_its_truth(network_file: Path, tmp_path: Path) -> None:
+    plan = run.make_plan(500, 1, 3, patients=60, duplicated=0.3)
+    run.simulate(tmp_path, plan, network_file)
+    copies = truth.read(tmp_path, "copies")
+    path = truth.read(tmp_path, "path")
+    seen = stored(tmp_path, network_file, "tracklets")
+    assert 0.1 < copies.num_rows / seen.num_rows < 0.4
+    known = set(path["tracklet_id"].drop_null().to_pylist())
+    assert set(copies["copy_of"].to_pylist()) <= known
+    assert not known & set(copies["tracklet_id"].to_pylist())
+    assert len(known) + copies.num_rows == seen.num_rows
+    rows = {row["tracklet_id"]: row for row in seen.to_pylist()}
+    for copy in copies.to_pylist()[:50]:
+        one, two = rows[copy["tracklet_id"]], rows[copy["copy_of"]]
+        differ = {name for name in one if one[name] != two[name]}
+        assert differ == {"tracklet_id", "part_key"}
+    points = stored(tmp_path, network_file, "detections")
+    assert points.num_rows == pc.sum(seen["detections"]).as_py()
+    log = stored(tmp_path, network_file, "footage")
+    twice = [n for n in log["footage_id"].to_pylist() if n.endswith("-copy")]
+    assert 0.2 < len(twice) / (log.num_rows - len(twice)) < 0.4
+
+
+def test_masks_come_off_within_a_pass(city: Path) -> None:
+    path = truth.read(city, "path")
+    one, two = (path[c].to_pylist() for c in ("mask_state", "mask_state_end"))
+    changed = [(a, b) for a, b in zip(one, two, strict=True) if a != b]
+    assert any(b == "none" for _, b in changed)
+    assert any(a == "none" for a, _ in changed)
+
+
+def test_outages_leave_no_rows(city: Path, network_file: Path) -> None:
+    cameras = truth.read(city, "cameras")
+    seen = stored(city, network_file, "tracklets")
+    hours = pc.floor_temporal(seen["start_at"], unit="hour").to_pylist()
+    there = set(zip(seen["camera_no"].to_pylist(), hours, strict=True))
+    out = {
+        (row["camera_no"], hour) for row in cameras.to_pylist() for hour in row["down"]
+    }
+    assert out
+    assert not out & there
+    assert 0 < pc.mean(cameras["miss"]).as_py() < 0.2
