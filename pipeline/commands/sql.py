@@ -98,9 +98,11 @@ def _table(answer: Answer) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for name in answer.columns:
-        table.add_column(name, overflow="fold")
+    for index, name in enumerate(answer.columns):
+        number = any(isinstance(row[index], int | float) for row in answer.rows)
+        table.add_column(name, overflow="fold", justify="right" if number else "left")
     for row in answer.rows:
         table.add_row(*("" if value is None else str(value) for value in row))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
-    typer.echo(f"{len(answer.rows)} rows")
+    # A terminal folds what is too wide; a pipe gets one line per row.
+    Console(width=None if sys.stdout.isatty() else 100_000).print(table)
+    typer.echo("1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows")
