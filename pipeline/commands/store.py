@@ -1,8 +1,9 @@
-"""Verbs of `dongseon store`: views, documentation, compaction, expiry."""
+"""Verbs of `dongseon store`: views, checks, upkeep, backup."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -14,6 +15,12 @@ def attach(app: typer.Typer) -> None:
     store = typer.Typer(help="Look after the observation store.", no_args_is_help=True)
     app.add_typer(store, name="store")
     store.command("prepare")(_prepare)
+    store.command("check")(_check)
+    store.command("repair")(_repair)
+    store.command("stats")(_stats)
+    store.command("export")(_export)
+    store.command("backup")(_backup)
+    store.command("restore")(_restore)
     store.command("compact")(_compact)
     store.command("expire")(_expire)
     store.command("dictionary")(_dictionary)
@@ -56,6 +63,176 @@ def _compact() -> None:
         f"Merged {done.merged} publications of {done.hours} hours; removed "
         f"{done.removed} files ({done.freed_bytes / 1e6:.1f} MB)."
     )
+    _problems(done.problems)
+
+
+def _check(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at footers only, not at every byte.")
+    ] = False,
+) -> None:
+    """Look whether every stored row is whole; change nothing.
+
+    Each fault is one line; the exit code is 2 if rows are lost or wrong.
+    """
+    from pipeline.settings import get_settings
+    from pipeline.store import check
+
+    found = check.check(get_settings(), quick=quick)
+    for finding in found.findings:
+        typer.echo(finding.sentence, err=finding.grave)
+    grave = sum(finding.grave for finding in found.findings)
+    typer.echo(
+        f"{found.segments} segments of {found.hours} hours ({found.bytes / 1e6:.1f} "
+        f"MB): {grave} damaged, {len(found.findings) - grave} other findings"
+        + (f", {found.undigested} without a digest" if found.undigested else "")
+        + "."
+    )
+    if not found.sound:
+        raise typer.Exit(2)
+
+
+def _repair() -> None:
+    """Move damaged and left-over files into quarantine; keep all that is whole."""
+    from pipeline.settings import get_settings
+    from pipeline.store import quarantine, repair
+
+    settings = get_settings()
+    done = repair.repair(settings)
+    for finding in done.findings:
+        typer.echo(finding.sentence)
+    for part in done.lost:
+        typer.echo(
+            f"No longer stored: part {part['part'] + 1} of {part['source']}, camera "
+            f"{part['camera_id']}, from {part['start_at']:%Y-%m-%d %H:%M:%S} UTC; "
+            "analyse that footage again, or restore it from a backup."
+        )
+    if done.unknown:
+        typer.echo(
+            f"{done.unknown} footage logs could not be read: analyse the footage of "
+            "those hours again, or restore it from a backup."
+        )
+    where = quarantine.folder(settings.observations_dir)
+    typer.echo(
+        f"{len(done.findings)} findings; {done.moved} files are in {where}; "
+        f"{done.kept} parts of damaged publications were whole and are kept, "
+        f"{len(done.lost)} are no longer stored."
+    )
+
+
+def _stats() -> None:
+    """Tell how much is stored, how fast it grows and how long the disk lasts."""
+    from pipeline.settings import get_settings
+    from pipeline.store import stats
+
+    found = stats.stats(get_settings())
+    lines = [
+        f"footage      {found.parts:,} parts, {found.footage_hours:,.1f} h "
+        f"of {found.cameras:,} cameras",
+        f"tracklets    {found.tracklets:,}",
+    ]
+    if found.first and found.last:
+        lines.insert(
+            0,
+            f"from         {found.first:%Y-%m-%d %H:%M} to "
+            f"{found.last:%Y-%m-%d %H:%M} UTC",
+        )
+    for table, size in found.bytes.items():
+        lines.append(
+            f"{table:<12} {found.segments[table]:,} segments, {size / 1e6:,.1f} MB"
+        )
+    lines += [
+        f"to merge     {found.not_merged:,} of {found.hours:,} hours, "
+        f"{found.superseded:,} superseded parts, {found.unfinished:,} unfinished files",
+        f"quarantine   {found.quarantined:,} files",
+        f"disk         {found.free_bytes / 1e9:,.1f} GB free, reserve "
+        f"{found.reserve_bytes / 1e9:,.1f} GB",
+    ]
+    if found.room_hours is not None:
+        lines.append(
+            f"room for     {found.room_hours:,.0f} camera hours at "
+            f"{found.bytes_per_footage_hour / 1e6:,.2f} MB each"
+        )
+    typer.echo("\n".join(lines))
+
+
+def _export(
+    what: Annotated[str, typer.Argument(help="footage or counts (camera and hour).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".parquet or .csv file.")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="ISO 8601 with a time zone.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="ISO 8601 with a time zone.")
+    ] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option("--camera", "-c", help="Id; may be repeated.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Who asks; default: the settings'.")
+    ] = None,
+) -> None:
+    """Write figures for other programs: no single person's rows. Recorded."""
+    from datetime import UTC, datetime
+
+    from pipeline.cameras import registry
+    from pipeline.casebook import audit, roles
+    from pipeline.commands.casebook import context, moment
+    from pipeline.store import export
+
+    settings, who = context(user)
+    roles.check(settings, who, "network.read", str(out))
+    first, last = moment(start, "--from"), moment(end, "--to")
+    window = None
+    if first or last:
+        window = (
+            first or datetime(1971, 1, 1, tzinfo=UTC),
+            last or datetime(2099, 1, 1, tzinfo=UTC),
+        )
+    numbers = None
+    if camera:
+        known = registry.load(settings.registry)
+        numbers = [known.get(name).number for name in camera]
+    rows = export.export(settings, what, out, window=window, camera_numbers=numbers)
+    audit.record(settings, who, "export", str(out), "", {"what": what, "rows": rows})
+    typer.echo(f"Wrote {rows:,} rows to {out}")
+
+
+def _backup(
+    target: Annotated[Path, typer.Argument(help="Folder on another disk.")],
+) -> None:
+    """Bring a backup of observations, results, registry and casebook up to date."""
+    from pipeline.settings import get_settings
+    from pipeline.store import backup
+
+    done = backup.backup(get_settings(), target)
+    typer.echo(
+        f"Copied {done.segments} segments ({done.bytes / 1e6:.1f} MB), removed "
+        f"{done.removed} that are superseded or expired. {done.casebook}"
+    )
+    _problems(tuple(done.problems))
+
+
+def _restore(
+    source: Annotated[Path, typer.Argument(help="Folder of the backup.")],
+) -> None:
+    """Bring back from a backup whatever is not here; what is here stays."""
+    from pipeline.settings import get_settings
+    from pipeline.store import backup
+
+    settings = get_settings()
+    done = backup.restore(settings, source)
+    prepare(settings)
+    typer.echo(f"Brought back {done.parts} parts of footage. {done.casebook}")
+    for problem in done.problems:
+        typer.echo(problem)
+
+
+def _problems(problems: tuple[str, ...]) -> None:
+    for problem in problems:
+        typer.echo(f"Error: {problem}", err=True)
+    if problems:
+        raise typer.Exit(2)
 
 
 def _expire(
