@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import machine
+from benchmarks import budgets, machine
 from pipeline.store import layout
 from pipeline.store.schema import UTC as UTC_TYPE
 from pipeline.trace import contacts
@@ -20,6 +20,8 @@ SECONDS_OF_PASS = 12
 CAMERAS = 10_820
 HOURS = 24
 HOUR = datetime(2025, 11, 3, tzinfo=UTC)
+#: Ground points of a city-day, for which the budget is given.
+FULL = 100_000_000
 #: The rule, centimetres.
 NEAR_CM = 200
 #: Cameras lie this far apart on a line, so that only one camera's points are near.
@@ -65,6 +67,21 @@ def measure(
         "peak_memory_bytes": memory.bytes,
         "baselines_seconds": peers,
     }
+
+
+def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
+    """Budgets of a result of `measure`."""
+    plain = "times_faster_than_plain_join"
+    return [
+        budgets.seconds("contacts", found["seconds"], 0.5, rows, FULL),
+        budgets.Budget(
+            "agreement with the plain join (1 same)",
+            float(found["same_result"]),
+            1,
+            least=True,
+        ),
+        budgets.ratio("times faster than the plain join", found[plain], 1, rows),
+    ]
 
 
 def near(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import machine
+from benchmarks import budgets, machine
 from pipeline.simulate import recogniser
 from pipeline.store import ids, vectors, writer
 from pipeline.store.schema import DETECTION
@@ -49,6 +49,12 @@ def measure(
         "baselines_seconds": {"raw_write_fsync": raw},
         "times_raw_write": seconds / raw,
     }
+
+
+def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
+    """Budgets of a result of `measure`."""
+    enough = found["rows_per_second"] if rows >= UNIT_ROWS else None
+    return [budgets.Budget("tracklets written a second", enough, 1_000_000, least=True)]
 
 
 def unit(rows: int, number: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:

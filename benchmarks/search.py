@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import machine
+from benchmarks import budgets, machine
 from pipeline.simulate import recogniser
 from pipeline.store import layout, vectors
 from pipeline.trace import kernel, pages
@@ -28,6 +28,10 @@ SEGMENT_ROWS = 250_000
 #: Peers see this many float32 rows at a time, so that they fit any memory.
 PEER_ROWS = 250_000
 HOUR = datetime(2025, 11, 3, tzinfo=UTC)
+#: Tracklets of a city-day, for which the budgets are given.
+FULL = 10_000_000
+#: Rows of the block that stays in the processor's cache, for the ceiling.
+CEILING_ROWS = 4096
 
 
 def measure(
@@ -45,6 +49,7 @@ def measure(
     cold, _, _ = machine.best_of(1, lambda: find_all(paths, probes, threads))
     stages = stage_seconds(paths, probes, threads)
     peers, truth = peer_seconds(paths, probes, threads)
+    ceiling = int8_ceiling(probes, threads)
     hits = {(int(r), int(p)) for r, p in zip(found.rows, found.probe, strict=True)}
     flat, sgemm = peers["faiss_flat"], peers["numpy_sgemm"]
     return {
@@ -58,6 +63,8 @@ def measure(
         "hits": len(hits),
         "peak_memory_bytes": memory.bytes,
         "rows_per_second": rows / seconds,
+        "share_of_int8_ceiling": rows / seconds / ceiling,
+        "int8_ceiling_rows_per_second": ceiling,
         "dimensions": int(probes.shape[1]),
         "probes": len(probes),
         "file_bytes": sum(path.stat().st_size for path in paths),
@@ -65,6 +72,31 @@ def measure(
         "baselines_seconds": peers,
         "note": "ours reads Parquet files; the baselines have float32 in memory",
     }
+
+
+def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
+    """Budgets of a result of `measure`."""
+    flat, sgemm = "times_faster_than_faiss_flat", "times_faster_than_sgemm"
+    return [
+        budgets.seconds("search, files warm", found["seconds"], 1.0, rows, FULL),
+        budgets.seconds("search, files cold", found["seconds_cold"], 2.5, rows, FULL),
+        budgets.Budget("recall of the float32 hits", found["recall"], 1.0, least=True),
+        budgets.ratio("times faster than faiss IndexFlatIP", found[flat], 10, rows),
+        budgets.ratio("times faster than sgemm", found[sgemm], 2.5, rows),
+        budgets.Budget("peak memory, bytes", found["peak_memory_bytes"], 8 * 2**30),
+    ]
+
+
+def int8_ceiling(probes: np.ndarray, threads: int) -> float:
+    """Rows a second that int8 products alone reach, from the processor's cache."""
+    e8, scale = vectors.quantise(np.resize(probes, (CEILING_ROWS, probes.shape[1])))
+    parts, times = [e8] * 64 * threads, 3
+    every = np.tile(scale, len(parts))
+    nobody = 2.0  # no cosine reaches it: nothing is kept or looked at again
+    wall, _, _ = machine.best_of(
+        times, lambda: kernel.scan(parts, every, probes, nobody, threads=threads)
+    )
+    return len(every) / wall
 
 
 def write(folder: Path, rows: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import contacts, machine
+from benchmarks import budgets, contacts, growth, machine, search
 
 
 def run(name: str, rows: int, tmp_path: Path, capsys) -> dict:
@@ -81,6 +81,42 @@ def test_growth_has_three_sizes_each(tmp_path: Path, capsys) -> None:
     for name in ("search", "contacts", "ingest"):
         assert len(found[name]["seconds"]) == 3
         assert found[name]["rows"][2] == 4 * found[name]["rows"][0]
+
+
+def test_simulate_counts_what_it_wrote(tmp_path: Path, capsys) -> None:
+    found = run("simulate", 1_000, tmp_path, capsys)
+    assert found["tracklets"] > 1000
+    assert found["ground_points"] > 5 * found["tracklets"]
+    assert found["bytes_per_tracklet"] > 500
+
+
+def test_a_budget_that_is_not_met_is_told_and_fails(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = budgets.Budget("contacts, seconds", 3.0, 0.5)
+    monkeypatch.setattr(contacts, "limits", lambda found, rows: [slow])
+    assert command.main(["contacts", "--rows", "2000", "--folder", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["budgets"][0]["met"] is False
+    assert "contacts, seconds: 3, but the budget is at most 0.5" in printed.err
+
+
+def test_budgets_hold_to_account() -> None:
+    found = {
+        "seconds": 1.2,
+        "seconds_cold": 2.4,
+        "recall": 0.999,
+        "times_faster_than_faiss_flat": 9.0,
+        "times_faster_than_sgemm": 3.0,
+        "peak_memory_bytes": 10**9,
+    }
+    met = [b.met for b in search.limits(found, 10_000_000)]
+    assert met == [False, True, False, False, True, True]
+    # A tenth of the rows has a tenth of the time; few rows prove no ratio.
+    assert not search.limits(found, 1_000_000)[0].met
+    assert search.limits(found, 10_000)[3].met
+    line = {"seconds": [1.0, 2.0, 5.0], "four_times_the_rows_take": 5.0}
+    assert not growth.limits({"search": line, "seconds": 8.0}, 1)[0].met
 
 
 def test_wrong_sizes_are_refused(capsys) -> None:
