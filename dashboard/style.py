@@ -6,9 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-SHEET = Path(__file__).parent / "assets" / "style.css"
+ASSETS = Path(__file__).parent / "assets"
+SHEET = ASSETS / "style.css"
+SHEETS = (SHEET, ASSETS / "pages.css")
 
 
 def apply() -> None:
     """Put the style on the page."""
-    st.html(f"<style>{SHEET.read_text(encoding='utf-8')}</style>")
+    sheets = "\n".join(path.read_text(encoding="utf-8") for path in SHEETS)
+    st.html(f"<style>{sheets}</style>")

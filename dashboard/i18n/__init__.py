@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.i18n import en, en_casebook, ko, ko_casebook
+from dashboard.i18n import en, en_casebook, en_pages, ko, ko_casebook, ko_pages
 
 LANGUAGES: dict[str, Mapping[str, str]] = {
-    "en": {**en.TEXTS, **en_casebook.TEXTS},
-    "ko": {**ko.TEXTS, **ko_casebook.TEXTS},
+    "en": {**en.TEXTS, **en_casebook.TEXTS, **en_pages.TEXTS},
+    "ko": {**ko.TEXTS, **ko_casebook.TEXTS, **ko_pages.TEXTS},
 }
 NAMES = {"en": "English", "ko": "한국어"}
 DEFAULT = "en"

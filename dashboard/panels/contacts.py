@@ -41,6 +41,8 @@ def reason(row: dict[str, Any], texts: Texts) -> str:
 def duration(seconds: float, texts: Texts) -> str:
     """Return seconds as minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes and not rest:
+        return texts("only_minutes", minutes=minutes)
     if minutes:
         return texts("minutes_seconds", minutes=minutes, seconds=rest)
     return texts("only_seconds", seconds=rest)

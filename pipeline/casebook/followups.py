@@ -93,7 +93,7 @@ def enter(
         same = [row for row in _rows(connection, case) if _same(row, contact, known)]
         before = max(same, key=lambda row: row[1].at)[1] if same else None
         present = before.state if before else TO_NOTIFY
-        if state != present and present not in _FROM[state]:
+        if state != present and not may_follow(present, state):
             raise DongseonError(
                 f"{contact} is {present}; it can become {state} only after "
                 f"{' or '.join(_FROM[state])}."
@@ -153,6 +153,11 @@ def of(
     wanted = frozenset(int(one) for one in tracklets)
     same = [one for one in known if _same((0, one), contact, wanted)]
     return max(same, key=lambda one: one.at, default=None)
+
+
+def may_follow(present: str, state: str) -> bool:
+    """Tell whether a contact in one state can be entered as being in another."""
+    return present != state and present in _FROM[state]
 
 
 def of_case(connection: Connection, case: str) -> list[Followup]:

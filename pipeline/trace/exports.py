@@ -146,7 +146,7 @@ def make(
         standings=followup.standings(authorisation, run, settings=settings),
         zone=ZoneInfo(settings.time_zone),
     )
-    write, suffix, media_type = _FORMS[form]
+    write = _FORMS[form][0]
     text = write(material) if form != "sormas" else _sormas(material, disease)
     # Spreadsheets take UTF-8 for another encoding unless it begins with its mark.
     content = text.encode("utf-8-sig" if form == "csv" else "utf-8")
@@ -159,8 +159,18 @@ def make(
             contacts=len(material.contacts),
             sha256=hashlib.sha256(content).hexdigest(),
         )
-    name = f"{authorisation.case}-contacts-{form}.{suffix}"
-    return Export(name, content, media_type, len(material.contacts))
+    name = file_name(authorisation, form)
+    return Export(name, content, media_type(form), len(material.contacts))
+
+
+def file_name(authorisation: Authorisation, form: str) -> str:
+    """Return the name of a file."""
+    return f"{authorisation.case}-contacts-{form}.{_FORMS[form][1]}"
+
+
+def media_type(form: str) -> str:
+    """Return the type of a file."""
+    return _FORMS[form][2]
 
 
 def _csv(material: _Material) -> str:

@@ -1,0 +1,147 @@
+"""A larger made-up installation: some cases, each with many contacts over two days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import h3
+import numpy as np
+import pyarrow as pa
+from shapely.geometry import box
+
+from pipeline.casebook import cases, orders, reviews
+from pipeline.settings import Settings
+from pipeline.trace import results, tables
+from tests.dashboard import installation
+
+START = installation.START
+MASKS = ("none", "worn", "unknown", "incorrect")
+
+
+def build(settings: Settings, number: int = 3, contacts: int = 36) -> list[str]:
+    """Add cases with one result each, and some reviews; return their pseudonyms."""
+    names = [f"CROWD-{index + 1:03d}" for index in range(number)]
+    for index, name in enumerate(names):
+        generator = np.random.default_rng(index)
+        order = _approved(settings, name)
+        permission = orders.authorise(name, "asker", "test", settings=settings)
+        run = f"20251103T15{index:02d}00Z-0123abcd"
+        found = _tables(order, {"case": name, "run": run}, contacts, generator)
+        results.write(permission, found, run=run, settings=settings)
+        second = orders.authorise(name, "approver", "test", settings=settings)
+        for tracklet in found["sighting"]["tracklet_id"].to_pylist()[:4]:
+            for one in (permission, second):
+                reviews.review(one, tracklet, "accept", settings=settings)
+    return names
+
+
+def _approved(settings: Settings, name: str) -> orders.Order:
+    cases.open_case(
+        "asker",
+        test="PCR, laboratory of the tests, 1",
+        confirmed_at=START + timedelta(hours=40),
+        onset_at=START - timedelta(hours=10),
+        isolated_at=START + timedelta(hours=41),
+        pseudonym=name,
+        settings=settings,
+    )
+    order = orders.request_order(
+        name,
+        "asker",
+        legal_basis="IDCPA Art. 76-2",
+        purpose="test of the pages",
+        area=box(126.74, 37.45, 126.84, 37.56),
+        settings=settings,
+    )
+    return orders.approve(order.id, "approver", settings=settings)
+
+
+def _tables(
+    order: orders.Order, names: dict, number: int, generator: np.random.Generator
+) -> dict[str, pa.Table]:
+    base = installation.result_tables(order)
+    sightings = base["sighting"].to_pylist()
+    episodes, contacts = [], []
+    for index in range(number):
+        label = f"K-{index + 1:03d}"
+        mine = []
+        # Most meet once; some keep the patient company at several places.
+        for place in sorted(
+            generator.choice(6, size=1 + (index % 7 == 0) * 3, replace=False)
+        ):
+            sighting = sightings[int(place)]
+            length = float(generator.integers(20, 50) + (index % 7 == 0) * 400)
+            begin = sighting["start_at"] + timedelta(
+                seconds=float(generator.integers(0, 40)),
+                hours=4 * int(generator.integers(0, 2)),
+            )
+            mine.append(
+                {
+                    "contact": label,
+                    "sighting": sighting["sighting"],
+                    "tracklet_id": sighting["tracklet_id"] + 10 + index,
+                    "camera_id": sighting["camera_id"],
+                    "start_at": begin,
+                    "end_at": begin + timedelta(seconds=length),
+                    "seconds": length,
+                    "least_metres": float(generator.uniform(0.4, 1.9)),
+                    "patient_mask": MASKS[int(place) % 3],
+                    "contact_mask": MASKS[index % 4],
+                    "lon": sighting["lon"] + float(generator.normal(0, 0.0001)),
+                    "lat": sighting["lat"] + float(generator.normal(0, 0.0001)),
+                }
+            )
+        seconds = sum(one["seconds"] for one in mine)
+        episodes += mine
+        contacts.append(
+            {
+                "contact": label,
+                "tracklet_ids": sorted({one["tracklet_id"] for one in mine}),
+                "episodes": len(mine),
+                "seconds": seconds,
+                "seconds_24h": seconds,
+                "least_metres": min(one["least_metres"] for one in mine),
+                "class": "close" if seconds >= 900 else "casual",
+                "first_at": mine[0]["start_at"],
+                "last_at": max(one["end_at"] for one in mine),
+                "patient_mask": mine[0]["patient_mask"],
+                "contact_mask": mine[0]["contact_mask"],
+                "dose_low": seconds / 40_000,
+                "dose_median": seconds / 10_000,
+                "dose_high": seconds / 2_000,
+                "reason": f"{seconds:.0f} s in {len(mine)} episode(s)",
+            }
+        )
+    run = base["run"].to_pylist()[0] | names | {"order_id": order.id}
+    rows = {
+        "run": [run],
+        "contact": contacts,
+        "episode": episodes,
+        "exposure": _exposure(episodes),
+    }
+    made = {
+        table: pa.Table.from_pylist(found, schema=tables.TABLES[table])
+        for table, found in rows.items()
+    }
+    return base | made
+
+
+def _exposure(episodes: list[dict]) -> list[dict]:
+    found: dict[tuple, dict] = {}
+    for row in episodes:
+        hour = row["start_at"].replace(minute=0, second=0, microsecond=0)
+        key = (h3.latlng_to_cell(row["lat"], row["lon"], 9), hour)
+        entry = found.setdefault(key, {"seconds": 0.0, "who": set()})
+        entry["seconds"] += row["seconds"]
+        entry["who"].add(row["contact"])
+    return [
+        {
+            "cell": cell,
+            "resolution": 9,
+            "hour": hour,
+            "person_seconds": entry["seconds"],
+            "dose_median": entry["seconds"] / 10_000,
+            "contacts": len(entry["who"]),
+        }
+        for (cell, hour), entry in found.items()
+    ]
