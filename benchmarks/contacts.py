@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ def measure(
     peers, same = {}, True
     for name, time in (("plain_join", PLAIN), ("range_join", RANGE)):
         query = _JOIN.format(files=pattern, time=time, near=NEAR_CM**2)
-        peers[name], _, table = machine.best_of(
-            3, lambda query=query: connection.sql(query).to_arrow_table()
-        )
+        peers[name], _, table = machine.best_of(3, partial(_fetch, connection, query))
         same &= table.equals(found)
     return {
         "seconds": ours,
@@ -172,6 +171,10 @@ def _table(columns: dict[str, np.ndarray]) -> pa.Table:
         pa.array(np.zeros(len(at), np.int16)), pa.array(["unknown"])
     )
     return pa.table({**columns, "at": at, "mask_state": mask})
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    return connection.sql(query).to_arrow_table()
 
 
 def _tracks(points: pa.Table) -> contacts.Tracks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from pipeline.store.schema import UTC as UTC_TYPE
 
 CAMERAS = 200
 UNIT_ROWS = 100_000
+#: Rows a second to reach; and, where the disk alone is slower than that, how many
+#: times as long as plain bytes and a flush the rows may take.
+LEAST_RATE, MOST_TIMES_RAW = 1_000_000, 1.5
 HOUR = datetime(2025, 11, 3, tzinfo=UTC)
 
 
@@ -34,8 +38,9 @@ def measure(
     empty = DETECTION.empty_table()
     with machine.PeakMemory() as memory:
         begin, busy = time.perf_counter(), time.process_time()
-        for footage, tracklets in units:
-            writer.publish(folder / "observations", footage, tracklets, empty)
+        with ThreadPoolExecutor(threads) as pool:
+            root = folder / "observations"
+            list(pool.map(lambda u: writer.publish(root, u[0], u[1], empty), units))
         seconds = time.perf_counter() - begin
         busy = time.process_time() - busy
     raw = raw_seconds(folder / "raw", units)
@@ -53,8 +58,16 @@ def measure(
 
 def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
     """Budgets of a result of `measure`."""
-    enough = found["rows_per_second"] if rows >= UNIT_ROWS else None
-    return [budgets.Budget("tracklets written a second", enough, 1_000_000, least=True)]
+    if rows < UNIT_ROWS:
+        return []
+    if rows / found["baselines_seconds"]["raw_write_fsync"] > LEAST_RATE:
+        rate = found["rows_per_second"]
+        return [
+            budgets.Budget("tracklets written a second", rate, LEAST_RATE, least=True)
+        ]
+    # The disk alone takes longer: what counts is that nothing else does.
+    times = found["times_raw_write"]
+    return [budgets.Budget("times as long as the raw write", times, MOST_TIMES_RAW)]
 
 
 def unit(rows: int, number: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:

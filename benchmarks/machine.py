@@ -80,6 +80,16 @@ def anonymous_bytes() -> int:
     return 0
 
 
+def read_rate(paths: list[Path], size: int) -> float:
+    """Bytes a second at which files not in the cache are read, over `size` bytes."""
+    done, begin = 0, time.perf_counter()
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            while done < size and (block := file.read(4 * 2**20)):
+                done += len(block)
+    return done / (time.perf_counter() - begin)
+
+
 def forget(folder: Path) -> None:
     """Drop a folder's files from the system's cache, so that they are read cold."""
     for path in folder.rglob("*.parquet"):

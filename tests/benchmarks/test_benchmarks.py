@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import budgets, contacts, growth, machine, search
+from benchmarks import budgets, contacts, growth, ingest, machine, search
 
 
 def run(name: str, rows: int, tmp_path: Path, capsys) -> dict:
@@ -67,7 +67,6 @@ def test_contacts_data_has_the_size_asked_for(tmp_path: Path) -> None:
 
 
 def test_ingest_rows_are_stored(tmp_path: Path) -> None:
-    from benchmarks import ingest
     from pipeline.store import log
 
     found = ingest.measure(tmp_path, rows=3_000, seed=2)
@@ -109,12 +108,23 @@ def test_budgets_hold_to_account() -> None:
         "times_faster_than_faiss_flat": 9.0,
         "times_faster_than_sgemm": 3.0,
         "peak_memory_bytes": 10**9,
+        "scanned_bytes": 192 * 10**7,
+        "disk_read_bytes_per_second": 10**9,
+        "share_of_disk_when_cold": 0.6,
     }
     met = [b.met for b in search.limits(found, 10_000_000)]
     assert met == [False, True, False, False, True, True]
+    # Where the disk alone takes longer, nothing else may.
+    slow = {**found, "disk_read_bytes_per_second": 3 * 10**8}
+    assert "disk" in search.limits(slow, 10_000_000)[1].what
+    assert not search.limits(slow, 10_000_000)[1].met
     # A tenth of the rows has a tenth of the time; few rows prove no ratio.
     assert not search.limits(found, 1_000_000)[0].met
     assert search.limits(found, 10_000)[3].met
+    raw = {"rows_per_second": 6e5, "times_raw_write": 1.2}
+    fast, slow = ({"baselines_seconds": {"raw_write_fsync": s}} for s in (0.5, 2.0))
+    assert not ingest.limits({**raw, **fast}, 1_000_000)[0].met
+    assert ingest.limits({**raw, **slow}, 1_000_000)[0].met
     line = {"seconds": [1.0, 2.0, 5.0], "four_times_the_rows_take": 5.0}
     assert not growth.limits({"search": line, "seconds": 8.0}, 1)[0].met
 
