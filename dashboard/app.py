@@ -14,7 +14,7 @@ from dashboard import login, serving
 from dashboard.gate import Gate
 
 app = App(
-    Path(__file__).with_name("shell.py"),
+    Path(__file__).parent / "entry" / "shell.py",
     routes=[*login.routes(), *serving.routes()],
     middleware=[Middleware(Gate)],
 )

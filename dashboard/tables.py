@@ -72,6 +72,11 @@ def when(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
     return f"{moment.astimezone(ZoneInfo(get_settings().time_zone)):{form}}"
 
 
+def once(moment: datetime) -> Html:
+    """Return a moment of a log, on one line."""
+    return Html(f"<span class='nowrap'>{when(moment, '%m-%d %H:%M:%S')}</span>")
+
+
 def heading(title: str, note: str = "") -> None:
     """Show a page's heading."""
     st.html(

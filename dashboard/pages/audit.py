@@ -74,7 +74,7 @@ def _log(texts: Texts) -> None:
     rows = [
         (
             entry["seq"],
-            tables.when(audit.moment(entry), "%m-%d %H:%M:%S"),
+            tables.once(audit.moment(entry)),
             entry["actor"],
             tables.tag(entry["act"], _TAGS.get(entry["act"], "casual")),
             entry["subject"],
@@ -120,9 +120,10 @@ def _use(texts: Texts) -> None:
     share = usage.mismatch_rate(rows)
     if share is not None:
         st.write(texts("audit_mismatch", share=share))
-    names = ("month", "figure", "count")
-    tables.show(names, [[row[n] for n in names] for row in rows], texts,
-                numbers=["count"])  # fmt: skip
+    shown = [
+        (row["month"], texts.of("figure", row["figure"]), row["count"]) for row in rows
+    ]
+    tables.show(("month", "figure", "count"), shown, texts, numbers=["count"])
 
 
 def _fairness(texts: Texts) -> None:
@@ -159,7 +160,12 @@ def _retention(texts: Texts) -> None:
         seconds=30,
     )
     rows = [
-        (item.kind, f"{item.limit_days:g}", item.count, f"{item.freed_bytes / 1e6:.1f}")
+        (
+            texts.of("kind", item.kind),
+            f"{item.limit_days:g}",
+            item.count,
+            f"{item.freed_bytes / 1e6:.1f}",
+        )
         for item in items
     ]
     names = ("kind", "limit", "over", "bytes")

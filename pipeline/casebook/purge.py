@@ -39,6 +39,7 @@ DRAFT_HOURS = 1
 #: Folders of files made under a case: one sub-folder `case=<pseudonym>` each.
 CASE_FOLDERS = ("stills", "exports")
 _DAILY_ROW = "last daily purge"
+_SEED = "seed.parquet"
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,11 @@ def _observations(settings: Settings, dry_run: bool, everything: bool) -> Item:
     from pipeline.store import retention
 
     root, days = settings.observations_dir, float(settings.retention_days)
-    before = {str(path.relative_to(root)): path for path in _files(root)}
+    before = {
+        str(path.relative_to(root)): path
+        for path in _files(root)
+        if everything or path.name != _SEED  # it has no rows
+    }
     if dry_run:
         limit = clock.now() - timedelta(days=days)
         names = [name for name in before if everything or _hour_over(name, limit)]

@@ -17,7 +17,7 @@ from pipeline.errors import DongseonError
 from pipeline.settings import CHECKOUT, Settings
 from tests.dashboard import installation
 
-SHELL = CHECKOUT / "dashboard" / "shell.py"
+SHELL = CHECKOUT / "dashboard" / "entry" / "shell.py"
 
 
 def scope(peer: str = "127.0.0.1", host: str = "127.0.0.1:8501", **more: str) -> dict:

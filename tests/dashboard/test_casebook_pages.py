@@ -26,7 +26,7 @@ from pipeline.trace import results
 from pipeline.worker import Worker
 from tests.dashboard import installation
 
-SHELL = str(CHECKOUT / "dashboard" / "shell.py")
+SHELL = str(CHECKOUT / "dashboard" / "entry" / "shell.py")
 CASE = installation.CASE
 Open = Callable[..., AppTest]
 
@@ -256,7 +256,8 @@ def test_pages_by_role(look: Open, staff: Settings, user: str) -> None:
     look(None, user)
     menu = AppTest.from_file(SHELL, default_timeout=30).run()
     scripts = [info.get("script_path") for info in menu._registered_pages.values()]
-    assert {Path(str(path)).stem for path in scripts if path} == ALLOWED[user]
+    menu_of = {Path(str(path)).stem for path in scripts if path}
+    assert menu_of & {"trace", "cases", "sql", "audit"} == ALLOWED[user]
     if not ALLOWED[user]:
         assert "no page for your role" in text(menu)
     for name in ("cases", "sql", "audit", "trace"):

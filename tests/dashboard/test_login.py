@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -349,3 +350,42 @@ def test_by_openid(
         assert attempt().status_code == 200
     logins = acts(book, "login")
     assert [json.loads(one["detail"])["how"] for one in logins] == ["oidc", "oidc"]
+
+
+@pytest.mark.browser
+def test_in_a_browser(book: Settings, tmp_path: Path) -> None:
+    """Log in, open a page by its address, log out; what was shown is gone."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import expect, sync_playwright
+
+    accounts.first_administrator(book)
+    add(book, "ana", "investigator", "administrator")
+    with started(tmp_path) as url, sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        page = browser.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(f"{url}/cases")
+        assert page.url == f"{url}/login"
+        page.get_by_label("Name").fill("ana")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_text("Acting as ana (investigator)")).to_be_visible(
+            timeout=30_000
+        )
+        page.goto(f"{url}/cases")  # not past the menu, nor past who is acting
+        expect(page.get_by_text("Acting as ana (investigator)")).to_be_visible()
+        expect(page.get_by_text(installation.CASE).first).to_be_visible()
+        expect(page.get_by_text("Page not found")).not_to_be_visible()
+        page.goto(f"{url}/audit")
+        expect(page.get_by_text("Acting as ana (investigator)")).to_be_visible()
+        expect(page.get_by_text("order.approve")).not_to_be_visible()
+        page.goto(f"{url}/cases")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("link", name="Log in")).to_be_visible()
+        expect(page.get_by_text(installation.CASE)).not_to_be_visible()
+        browser.close()
+    assert [one["act"] for one in audit.entries(book)].count("logout") == 1

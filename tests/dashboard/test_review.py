@@ -15,7 +15,7 @@ from pipeline.settings import CHECKOUT, Settings
 from pipeline.trace import results, tables
 from tests.dashboard import installation
 
-SHELL = CHECKOUT / "dashboard" / "shell.py"
+SHELL = CHECKOUT / "dashboard" / "entry" / "shell.py"
 
 
 def opened() -> AppTest:

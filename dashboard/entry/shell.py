@@ -10,10 +10,14 @@ from dashboard import access, gate, i18n, style
 from dashboard.i18n import Texts
 from pipeline.errors import DongseonError
 
-HERE = Path(__file__).parent
+#: This script lies apart from `pages`: Streamlit would otherwise run a page that was
+#: opened by its address without it.
+HERE = Path(__file__).parent.parent
 #: Page -> the action whose roles may open it. Its acts ask again for themselves.
 PAGES = {
     "trace": "result.read",
+    "contacts": "result.read",
+    "briefing": "aggregate.read",
     "cases": "case.list",
     "sql": "sql",
     "audit": "audit.read",
@@ -46,8 +50,16 @@ def main() -> None:
         for name, action in PAGES.items()
         if access.may(action)
     ]
-    page = st.navigation(pages or [_nothing]) if len(pages) != 1 else None
-    page = page or st.navigation(pages, position="hidden")
+
+    def home() -> None:
+        """Open the role's first page; a default page has no address of its own."""
+        if pages:
+            st.switch_page(pages[0])
+        st.info(texts("no_page"))
+
+    first = st.Page(home, title="Dongseon", default=True, visibility="hidden")
+    many = len(pages) > 1
+    page = st.navigation([first, *pages], position="sidebar" if many else "hidden")
     with st.sidebar:
         st.html(f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>")
         i18n.switch()
@@ -78,7 +90,7 @@ def _watch() -> None:
 
 def _closed(reason: str, texts: Texts) -> None:
     access.forget()
-    st.navigation([_nothing], position="hidden")
+    st.navigation([st.Page(_nothing, title="Dongseon")], position="hidden")
     st.html(
         f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>",
     )
@@ -87,7 +99,7 @@ def _closed(reason: str, texts: Texts) -> None:
 
 
 def _nothing() -> None:
-    st.info(i18n.choose()("no_page"))
+    """Stand for the pages that nobody may see."""
 
 
 main()
