@@ -62,6 +62,28 @@ def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     ).astype(np.int8)
 
 
+def faces_llr(llr: np.ndarray, share: np.ndarray | None = None) -> float:
+    """Log-likelihood ratio of several faces of one person, whoever it is.
+
+    Parameters
+    ----------
+    llr : float64 [n], of each face by itself, as of `face_llr`; 0 says nothing.
+    share : float64 [n], probability that the face is that person's; default 1.
+
+    Returns
+    -------
+    A stranger who looks like the patient does so in every face: n faces are worth
+    n / (1 + (n - 1) r) independent ones (Kish), r being `FACE_VIEWS_ALIKE`.
+    """
+    told = llr != 0
+    if not told.any():
+        return 0.0
+    share = np.ones(len(llr)) if share is None else share
+    views = max(float(share[told].sum()), 1.0)
+    total = float((llr * share)[told].sum()) / (1 + (views - 1) * c.FACE_VIEWS_ALIKE)
+    return float(np.clip(total, c.FACES_FLOOR, c.FACES_CAP))
+
+
 def appearance_llr(similarity: np.ndarray, cohort: np.ndarray) -> np.ndarray:
     """Log-likelihood ratio of clothing similarities of one template.
 

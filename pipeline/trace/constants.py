@@ -34,11 +34,11 @@ SAME_BODY_IOU: Final = 0.7
 # 73 % of genuine pairs. A normal law of genuine cosines through the three points:
 FACE_GENUINE_MEAN: Final = 0.769
 FACE_GENUINE_SD: Final = 0.148
-# Impostors: the tail loses a decade per 0.0735; a normal body that meets this tail
-# at 1e-3 with the same slope:
-FACE_IMPOSTOR_MEAN: Final = 0.150
-FACE_IMPOSTOR_SD: Final = 0.0987
-FACE_IMPOSTOR_TAIL_START: Final = 0.455  #: cosine reached by 1e-3 of impostors
+# Impostors: measured 0.0137 +- 0.1451 over pairs of full bare faces; from where 1e-3
+# of them are left the tail loses a decade per 0.0735:
+FACE_IMPOSTOR_MEAN: Final = 0.0137
+FACE_IMPOSTOR_SD: Final = 0.1451
+FACE_IMPOSTOR_TAIL_START: Final = 0.462  #: cosine reached by 1e-3 of impostors
 FACE_IMPOSTOR_TAIL_RATE: Final = 31.3  #: per unit of cosine, ln(10) / 0.0735
 #: Face widths (pixels) and the genuine mean at each, from the share of genuine
 #: pairs at or above 0.531 with up-sampled probes (bare: 21/45/82/90/93 %; one of
@@ -57,9 +57,21 @@ FACE_MISS_SHARE: Final = 0.15
 #: nothing above 1e-6 was measured. Bounds the evidence for.
 FACE_ALIKE_SHARE: Final = 1e-6
 #: Upper bounds (natural logarithm) where a face is a lead, not an identification:
-#: masked on either side; between 20 and 30 pixels wide. Narrower: no evidence.
+#: masked on either side; between 20 and 30 pixels wide (the figures above are of
+#: pictures made small, which keep more than a small picture: in real footage faces
+#: of that size of two people do reach a cosine of 0.5). Narrower: nothing.
 FACE_MASKED_CAP: Final = 7.0
-FACE_SMALL_CAP: Final = 2.3
+FACE_SMALL_CAP: Final = 3.5
+#: Likeness of the errors of several faces of one person: who looks like the patient
+#: does so in every view (Kish, Survey Sampling, 1965, section 5.4: n views are worth
+#: n / (1 + (n - 1) r); r chosen so that one in e^x strangers of a simulated city
+#: reaches x).
+FACE_VIEWS_ALIKE: Final = 0.25
+#: Least evidence of several faces of one walk: tracklets do change bodies (assumed).
+FACES_FLOOR: Final = -8.0
+#: Many good faces: one in nine million is as alike (twins come one in a thousand, but
+#: are dressed and go their own ways).
+FACES_CAP: Final = 16.0
 FACE_SMALL_PX: Final = 30.0
 FACE_LEAST_PX: Final = 20.0
 #: Registry names of face models the figures above hold for.
@@ -86,6 +98,20 @@ APPEARANCE_LEAST_SPREAD: Final = 0.25
 APPEARANCE_LARGEST_COSINE: Final = 0.995
 #: One in 200 passers-by dresses alike to a camera (assumed): ln 200.
 APPEARANCE_CAP: Final = 5.3
+# Where a day has this many passes, its own spread is measured (`trace.clothing`).
+CLOTHING_LEAST_PASSES: Final = 400
+#: Axes kept: those that hold this share of the spread, at most so many.
+CLOTHING_SPREAD_KEPT: Final = 0.9
+CLOTHING_AXES: Final = 16
+#: Share of a day's spread that views of one person differ by (assumed).
+CLOTHING_VIEW_SHARE: Final = 0.35
+#: Likeness of the errors of views of one person (assumed): so many views are worth
+#: n / (1 + (n - 1) r) independent ones. Kish, Survey Sampling (1965), section 5.4.
+CLOTHING_VIEWS_ALIKE: Final = 0.1
+#: Several views of each side: one in 3,000 dresses alike all the same; and clothes
+#: unlike in several views: a coat taken off, a tracklet that changed bodies.
+CLOTHING_CAP: Final = 8.0
+CLOTHING_FLOOR: Final = -4.0
 #: A coat taken off, other light: ln 0.2.
 APPEARANCE_FLOOR: Final = -1.6
 
@@ -93,8 +119,11 @@ APPEARANCE_FLOOR: Final = -1.6
 #: Prior that the patient is anywhere in the searched footage when nobody was
 #: pointed at (assumed: an order names a window and area with reason).
 PRIOR_PRESENT: Final = 0.5
+#: Passes that one person makes in the searched footage of a day or so (assumed): so
+#: many of them are one stranger, who is the patient or is not.
+PASSES_OF_A_PERSON: Final = 20.0
 #: Prior that after a sighting there is a further one in the searched footage.
-PRIOR_NEXT: Final = 0.9
+PRIOR_NEXT: Final = 0.85
 #: Share of next sightings that come soon, and the means of soon and late, seconds
 #: (assumed: walking on, or staying somewhere first).
 NEXT_SOON_SHARE: Final = 0.7
@@ -115,7 +144,47 @@ OVERLAP_METRES: Final = 30.0
 #: Passes before one camera may overlap this much and still be one person, seconds.
 SAME_CAMERA_OVERLAP_SECONDS: Final = 0.5
 #: Candidates kept for the path (the most alike); the work grows with its square.
-MAX_CANDIDATES: Final = 2000
+MAX_CANDIDATES: Final = 400
+#: Of those who come late: share that come back out where they were lost (a home, a
+#: shop, a workplace), within so many metres (1 sd) (assumed).
+STAY_SHARE: Final = 0.5
+STAY_SPREAD_M: Final = 60.0
+# Walks: passes of one person that follow each other from camera to camera.
+#: Longest time out of view within a walk, and share of walkers seen again within it.
+WALK_GAP_SECONDS: Final = 180.0
+WALK_ON_SHARE: Final = 0.6
+WALK_GAP_MEAN_SECONDS: Final = 45.0
+#: Straight-line speed of walkers (mean, sd), m/s: Bohannon's gait over the detour
+#: factor; others stand, run or ride: this share, up to the limit.
+WALK_SPEED: Final = (1.15, 0.25)
+WALK_ODD_SHARE: Final = 0.15
+WALK_FASTEST: Final = 2.5
+#: Least evidence of clothing, where it was seen, that a pass goes on with a walk.
+WALK_LEAST_ALIKE: Final = 0.0
+#: Least probability that the best pass goes on with a walk, for it to be taken.
+WALK_LEAST_LINK: Final = 0.5
+#: Passes of one walk at most, either way.
+WALK_STEPS: Final = 25
+#: Least share of walks whose passes are of two people, whatever the evidence.
+WALK_BROKEN: Final = 0.01
+#: Share of strangers' passes that begin a walk (the rest go on with one).
+WALK_BEGIN_SHARE: Final = 0.6
+#: Faces looked at more closely: the most alike, from this evidence on.
+ANCHORS: Final = 100
+ANCHOR_LLR: Final = 2.5
+#: Best walks that are supposed to be the patient's in turn.
+SUPPOSITIONS: Final = 10
+#: Least evidence of clothing for walks of one day to be of one person, where nobody
+#: is known yet.
+PERSON_LLR: Final = 1.0
+#: Persons whose passes without a face are sought.
+PURSUED: Final = 3
+#: Passes without a face looked at more closely, for each stretch of time between two
+#: certain sightings, and the least evidence of their clothing.
+JOINERS: Final = 40
+JOINER_LLR: Final = 0.0
+#: Passes whose clothing is looked at in such a stretch: the best in reach.
+REACHED: Final = 20_000
 #: Least log-likelihood ratio of a candidate.
 CANDIDATE_LLR: Final = 0.0
 #: Posterior from which a sighting by face lends its clothing to the search.

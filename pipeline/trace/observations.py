@@ -8,7 +8,6 @@ ground points, and its camera, lie inside the area.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -23,22 +22,11 @@ from pipeline.settings import Settings
 from pipeline.store import reader
 from pipeline.store.ids import to_local_cm
 from pipeline.trace.columns import floats, lonlat, seconds, texts
+from pipeline.trace.passes import COLUMNS, PLAIN, Footage, Passes, empty_passes
 
 if TYPE_CHECKING:
     from pipeline.cameras.registry import Camera, Registry
 
-#: What is read of every pass: no embeddings.
-_PLAIN = [
-    "tracklet_id", "part_key", "camera_id", "camera_no", "start_at", "end_at",
-    "first_east_cm", "first_north_cm", "last_east_cm", "last_north_cm",
-    "ground_error_cm", "face_width_px", "mask_state", "mask_probability", "best_at",
-]  # fmt: skip
-#: What is read of a kind of embedding.
-FACE = ["face_model", "face_i8", "face_scale", "face_f16"]
-APPEARANCE = [
-    "appearance_model", "appearance_i8", "appearance_scale", "appearance_f16",
-]  # fmt: skip
-_COLUMNS = [*_PLAIN, *FACE, *APPEARANCE]
 _FOOTAGE_COLUMNS = [
     "part_key", "camera_no", "start_at", "end_at", "footage_id", "source",
 ]  # fmt: skip
@@ -48,74 +36,6 @@ UNCALIBRATED_ERROR_M = 20.0
 #: Half the side of the square around a camera that is asked about as one, metres.
 _DEEP_M = 150.0
 _SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-
-
-@dataclass(frozen=True)
-class Passes:
-    """Visible tracklets as arrays, ordered by start, then id; n rows."""
-
-    table: pa.Table  #: the rows as stored, same order
-    ids: np.ndarray  #: int64 [n]
-    camera_no: np.ndarray  #: int64 [n]
-    start: np.ndarray  #: float64 [n], Unix seconds
-    end: np.ndarray  #: float64 [n], Unix seconds
-    first: np.ndarray  #: float64 [n, 2], metres of the local frame
-    last: np.ndarray  #: float64 [n, 2], metres of the local frame
-    error_m: np.ndarray  #: float64 [n], 1 sd
-    face_width_px: np.ndarray  #: float64 [n], NaN without a face
-    mask_state: np.ndarray  #: str [n]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def take(self, rows: np.ndarray) -> Passes:
-        """Return the given rows (indices or mask), in the given order."""
-        rows = np.asarray(rows)
-        if rows.dtype == bool:
-            rows = np.flatnonzero(rows)
-        values = {
-            name: getattr(self, name)[rows]
-            for name in self.__dataclass_fields__
-            if name != "table"
-        }
-        return Passes(table=self.table.take(pa.array(rows, pa.int64())), **values)
-
-    @staticmethod
-    def concatenate(parts: Sequence[Passes]) -> Passes:
-        """Put parts (of the same columns) one after the other, unsorted."""
-        if not parts:
-            return _empty_passes()
-        values = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in Passes.__dataclass_fields__
-            if name != "table"
-        }
-        table = pa.concat_tables([part.table for part in parts])
-        return Passes(table=table.unify_dictionaries().combine_chunks(), **values)
-
-    def row(self, tracklet_id: int) -> int | None:
-        """Return the row of a tracklet, None if it is not visible."""
-        found = np.flatnonzero(self.ids == tracklet_id)
-        return int(found[0]) if len(found) else None
-
-
-@dataclass(frozen=True)
-class Footage:
-    """Analysed footage inside the window and area; one row per part."""
-
-    part_key: np.ndarray  #: int64 [m]
-    camera_no: np.ndarray  #: int64 [m]
-    start: np.ndarray  #: float64 [m], Unix seconds, cut to the window
-    end: np.ndarray  #: float64 [m]
-    footage_id: list[str]
-    source: list[str]
-
-    def seconds_by_camera(self) -> dict[int, float]:
-        """Seconds of analysed footage of each camera number."""
-        totals: dict[int, float] = {}
-        for number, span in zip(self.camera_no, self.end - self.start, strict=True):
-            totals[int(number)] = totals.get(int(number), 0.0) + float(span)
-        return totals
 
 
 class Scope:
@@ -176,12 +96,12 @@ class Scope:
         """Read the visible tracklets."""
         require(self.authorisation)
         if not self.cameras:
-            return _empty_passes()
+            return empty_passes()
         table = reader.tracklets(
             self.settings,
             window=self.window,
             camera_numbers=sorted(self.cameras),
-            columns=_COLUMNS,
+            columns=COLUMNS,
         )
         return self.admit(table)
 
@@ -213,7 +133,7 @@ class Scope:
             "tracklet",
             (opens, closes),
             sorted(numbers),
-            [*_PLAIN, *columns],
+            [*PLAIN, *columns],
         ):
             yield self.admit(table)
 
@@ -368,21 +288,3 @@ def _registry_at(file: Path, changed_ns: int) -> Registry:
     from pipeline.cameras import registry as registries
 
     return registries.load(file)
-
-
-def _empty_passes() -> Passes:
-    from pipeline.store.schema import TRACKLET
-
-    none = np.empty(0)
-    return Passes(
-        table=TRACKLET.empty_table().select(_COLUMNS),
-        ids=none.astype(np.int64),
-        camera_no=none.astype(np.int64),
-        start=none,
-        end=none,
-        first=np.empty((0, 2)),
-        last=np.empty((0, 2)),
-        error_m=none,
-        face_width_px=none,
-        mask_state=none.astype(object),
-    )

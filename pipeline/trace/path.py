@@ -16,12 +16,13 @@ never filmed again is an answer too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
+from pipeline.trace.motion import Seen, reachable, spread
 
 #: Least seconds needed between places x1, y1 and x2, y2 (metres, arrays).
 LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -29,9 +30,6 @@ LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.nda
 _IMPOSSIBLE = -60.0
 #: Least penalty of a step that may be on the path: three spreads of the clocks.
 _ODD_CLOCK = -4.5
-#: Passes over which g is integrated, at most.
-_SAMPLES = 4096
-_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -47,16 +45,23 @@ class Candidates:
     llr: np.ndarray  #: float64 [n], natural logarithm
     certain: np.ndarray  #: bool [n], pointed at or confirmed by a reviewer
     rate: np.ndarray  #: float64 [n], passes a second before that camera
+    #: int64 [n], the pass that this one goes on from in its walk, -1 if none
+    before: np.ndarray | None = None
+    linked: np.ndarray | None = None  #: float64 [n], probability of that
+    looks: np.ndarray | None = None  #: float64 [n], how much of llr is clothing
+    trusted: np.ndarray | None = None  #: bool [n], held to be the patient's
 
 
 @dataclass(frozen=True)
-class Seen:
-    """All visible passes: where and when the patient could be seen next."""
+class Chain:
+    """The scores of n candidates and of their steps."""
 
-    place: np.ndarray  #: float64 [s, 2], metres, where each pass begins
-    at: np.ndarray  #: float64 [s], Unix seconds, ascending
-    weight: np.ndarray  #: float64 [s], seconds of footage a pass stands for: 1 / rate
-    seconds: float  #: of footage altogether
+    candidates: Candidates
+    step: np.ndarray  #: float64 [n, n], logarithms
+    sound: np.ndarray  #: bool [n, n], steps that may be on the path
+    begin: np.ndarray  #: float64 [n]
+    finish: np.ndarray  #: float64 [n]
+    link: np.ndarray  #: float64 [n, n], probability that the second comes next
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Path:
     absent: float  #: posterior that no candidate is the patient
     #: pairs of candidates that are certain but cannot both be one person
     conflicts: tuple[tuple[int, int], ...] = ()
+    evidence: float = 0.0  #: log likelihood ratio of all sequences together
+    chain: Chain | None = None  #: what the path was drawn on
 
 
 def solve(
@@ -100,60 +107,56 @@ def solve(
         return Path(none, none, np.empty(0), np.empty(0), 1.0)
     step, sound, conflicts = _steps(candidates, seen, least_seconds or _straight)
     begin, finish, nothing = _ends(candidates, seen)
+    _walk_on(candidates, step, sound, begin, finish)
     llr = np.where(candidates.certain, 0.0, candidates.llr)
     best = _viterbi(llr, step, begin, finish, nothing)
     posterior, forward, backward, total = _posteriors(llr, step, begin, finish, nothing)
     posterior[candidates.certain] = 1.0
 
-    gain = posterior - 0.5
-    free = np.where(sound, 0.0, -np.inf)
-    first, last = (np.where(np.isfinite(end), 0.0, -np.inf) for end in (begin, finish))
-    while True:
-        rows = _viterbi(
-            gain, free, first, last, 0.0 if np.isfinite(nothing) else -np.inf
-        )
-        worse = _clash(rows, candidates)
-        if worse is None:
-            break
-        gain[worse] = -np.inf
-    here, there = rows[:-1], rows[1:]
-    link = forward[here] + step[here, there] + llr[there] + backward[there] - total
-    return Path(
-        rows=rows,
+    link = forward[:, None] + step + (llr + backward)[None, :] - total
+    link = np.exp(np.minimum(link, 0.0))
+    chain = Chain(candidates, step, sound, begin, finish, link)
+    found = Path(
+        rows=best,
         most_probable=best,
         posterior=posterior,
-        link=np.exp(np.minimum(link, 0.0)),
+        link=np.empty(0),
         absent=float(np.exp(nothing - total)),
         conflicts=conflicts,
+        evidence=total,
+        chain=chain,
     )
+    rows, between = best_of(found, posterior, 1.0)
+    return replace(found, rows=rows, link=between)
 
 
-def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Density of the next sighting, per square metre and second.
+def best_of(
+    found: Path, posterior: np.ndarray, trust: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the path by the posteriors given: (rows, link), as in `Path`.
 
     Parameters
     ----------
-    distance : metres, straight line.
-    seconds : time since the patient was last seen, >= 0.
-
-    Returns
-    -------
-    float64, a mixture over soon/late and on foot/by vehicle of an exponential law
-    in time and a normal law in the plane, whose spread grows with time.
+    posterior : float64 [n].
+    trust : probability of what the candidates hold certain.
     """
-    wait = c.NEXT_SOON_SHARE / c.NEXT_SOON_SECONDS * np.exp(
-        -seconds / c.NEXT_SOON_SECONDS
-    ) + (1 - c.NEXT_SOON_SHARE) / c.NEXT_LATE_SECONDS * np.exp(
-        -seconds / c.NEXT_LATE_SECONDS
+    chain = found.chain
+    if chain is None:
+        return np.empty(0, np.int64), np.empty(0)
+    gain = posterior - 0.5
+    free = np.where(chain.sound, 0.0, -np.inf)
+    first, last = (
+        np.where(np.isfinite(end), 0.0, -np.inf) for end in (chain.begin, chain.finish)
     )
-    place = np.zeros(np.broadcast(distance, seconds).shape)
-    for share, (speed, limit) in (
-        (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
-        (c.VEHICLE_SHARE, c.SPREAD_VEHICLE),
-    ):
-        variance = (c.SPREAD_BASE_M + np.minimum(speed * seconds, limit)) ** 2
-        place += share * np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance)
-    return wait * place
+    certain = chain.candidates.certain.any() and trust >= 0.5
+    nothing = -np.inf if certain else 0.0
+    while True:
+        rows = _viterbi(gain, free, first, last, nothing)
+        worse = _clash(rows, chain.candidates)
+        if worse is None:
+            break
+        gain[worse] = -np.inf
+    return rows, trust * chain.link[rows[:-1], rows[1:]]
 
 
 def _steps(
@@ -165,7 +168,7 @@ def _steps(
     """
     n = len(these.start)
     step, sound = np.full((n, n), -np.inf), np.zeros((n, n), dtype=bool)
-    mass = _reachable(these, seen)
+    mass = reachable(these.last, these.end, seen)
     passed = np.concatenate([[0], np.cumsum(these.certain)])
     conflicts = []
     for i in range(n - 1):
@@ -188,6 +191,38 @@ def _steps(
         sound[i, to] = np.isfinite(score) & ((travel >= _ODD_CLOCK) | forced)
         step[i, to] = score
     return step, sound, tuple(conflicts)
+
+
+def _walk_on(
+    these: Candidates,
+    step: np.ndarray,
+    sound: np.ndarray,
+    begin: np.ndarray,
+    finish: np.ndarray,
+) -> None:
+    """Let the path go along walks; entering or leaving one midway must be paid for.
+
+    Going on from one pass of a walk to the next is as probable for a stranger as for
+    the patient: it says nothing, where chance alone would make it say much.
+    """
+    if these.looks is not None and these.trusted is not None:
+        # Of two passes neither of which is known for his, each may vouch for the
+        # other: but somebody else dressed like him goes on in the same way.
+        loose = ~(these.trusted[:, None] | these.trusted[None, :])
+        score = np.clip(step + these.looks[None, :], -700, 700)
+        bound = -np.logaddexp(0.0, -score) - these.looks[None, :]
+        np.copyto(step, bound, where=loose & np.isfinite(step))
+    if these.before is None or these.linked is None:
+        return
+    later = np.flatnonzero(these.before >= 0)
+    earlier, linked = these.before[later], these.linked[later]
+    apart = np.log(np.maximum(1 - linked, c.WALK_BROKEN))
+    step[:, later] += apart
+    begin[later] += apart
+    step[earlier, :] += apart[:, None]
+    finish[earlier] += apart
+    step[earlier, later] = np.log(linked)
+    sound[earlier, later] = True
 
 
 def _travel(
@@ -223,34 +258,6 @@ def _travel(
     # Whoever leaves first was not the one who is still there.
     penalty[these.end[to] < these.end[i]] = -np.inf
     return penalty
-
-
-def _reachable(these: Candidates, seen: Seen) -> np.ndarray:
-    """Integral of the spread over what was seen after each candidate [n].
-
-    Each pass stands for the footage up to the next one, so that footage in which
-    nobody passed (and the patient therefore did not) carries no weight. Of many
-    later passes the next ones are all taken, those far ahead ever more thinly.
-    """
-    mass = np.zeros(len(these.start))
-    begins = np.searchsorted(seen.at, these.end, side="right")
-    for i, begin in enumerate(begins):
-        rows, share = _thinned(len(seen.at) - int(begin))
-        rows = rows + begin
-        distance = np.hypot(*(seen.place[rows] - these.last[i]).T)
-        density = spread(distance, seen.at[rows] - these.end[i])
-        mass[i] = density @ (seen.weight[rows] * share)
-    return np.maximum(mass, _TINY)
-
-
-def _thinned(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows out of 0 .. count - 1, and how many each stands for."""
-    if count <= _SAMPLES:
-        return np.arange(count), np.ones(count)
-    head = np.arange(_SAMPLES // 2)
-    tail = np.geomspace(_SAMPLES // 2, count, _SAMPLES // 2, endpoint=False)
-    rows = np.unique(np.concatenate([head, tail.astype(np.int64)]))
-    return rows, np.diff(np.append(rows, count)).astype(float)
 
 
 def _ends(these: Candidates, seen: Seen) -> tuple[np.ndarray, np.ndarray, float]:

@@ -112,7 +112,7 @@ def trace(
 
     decided = review.apply(reviews.verdicts(authorisation, settings=settings))
     clock.stage("search")
-    evidence, found, rows = find(passes, footage, scope, seeds, decided, settings)
+    evidence, found, rows = find(passes, footage, seeds, decided, settings)
     clock.stage("contacts")
     made = assembly.assemble(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,

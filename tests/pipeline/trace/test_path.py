@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.trace import constants as c
-from pipeline.trace import path
+from pipeline.trace import motion, path
 
 
 def chain(start, place, llr, *, length=5.0, camera=None, certain=None, rate=0.05):
@@ -36,7 +36,7 @@ def footage(place, seconds=600.0):
     unique = np.unique(np.asarray(place, float), axis=0)
     at = np.repeat(np.arange(seconds), len(unique))
     where = np.tile(unique, (int(seconds), 1))
-    return path.Seen(where, at, np.ones(len(at)), seconds * len(unique))
+    return motion.Seen(where, at, np.ones(len(at)), seconds * len(unique))
 
 
 def brute_force(these, seen):
@@ -159,16 +159,16 @@ def test_nobody_like_the_patient_is_nobody():
 
 
 def test_thinning_keeps_the_count():
-    for count in (0, 5, path._SAMPLES, 10_000, 3_000_000):
-        rows, share = path._thinned(count)
+    for count in (0, 5, motion.SAMPLES, 10_000, 3_000_000):
+        rows, share = motion._thinned(count)
         assert share.sum() == count
-        assert len(rows) <= path._SAMPLES
+        assert len(rows) <= motion.SAMPLES
 
 
 def test_spread_is_a_density_of_the_plane():
     r = np.linspace(0, 40_000, 400_001)
     for t in (0.0, 60.0, 3600.0):
-        total = np.trapezoid(path.spread(r, np.array(t)) * 2 * np.pi * r, r)
+        total = np.trapezoid(motion.spread(r, np.array(t)) * 2 * np.pi * r, r)
         soon, late = c.NEXT_SOON_SECONDS, c.NEXT_LATE_SECONDS
         wait = c.NEXT_SOON_SHARE / soon * np.exp(-t / soon)
         wait += (1 - c.NEXT_SOON_SHARE) / late * np.exp(-t / late)
@@ -180,7 +180,7 @@ def test_a_thousand_candidates_take_seconds_not_minutes():
     n = 1000
     place = rng.uniform(0, 5000, (n, 2))
     these = chain(np.sort(rng.uniform(0, 86_400, n)), place, rng.normal(2, 3, n))
-    seen = path.Seen(place, these.start, np.full(n, 4320.0), 50 * 86_400.0)
+    seen = motion.Seen(place, these.start, np.full(n, 4320.0), 50 * 86_400.0)
     found = path.solve(these, seen)
     assert len(found.posterior) == n
     assert np.isfinite(found.posterior).all()

@@ -1,0 +1,142 @@
+"""Clothing as evidence between sets of views, of one day.
+
+Two-covariance model ("PLDA"; Ioffe, ECCV 2006, doi:10.1007/11744085_41; Prince &
+Elder, ICCV 2007, doi:10.1109/ICCV.2007.4409052): what somebody wears is drawn once
+a day, each view adds its own error. The spread of all passes of the day is measured;
+the share of it that views of one person have is assumed (`CLOTHING_VIEW_SHARE`).
+Several views of one person are then one piece of evidence, not several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.trace import calibration
+from pipeline.trace import constants as c
+
+
+class Law(Protocol):
+    """How much likeness of clothing says on one day."""
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Turn embeddings float [n, d] into the numbers that are compared."""
+        ...
+
+    def llr(
+        self,
+        mean: np.ndarray,
+        views: np.ndarray | int,
+        means: np.ndarray,
+        counts: np.ndarray,
+    ) -> np.ndarray:
+        """Weigh sets of views (means [n, k] of counts [n]) against one set."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The law of a day with enough passes."""
+
+    middle: np.ndarray  #: float32 [d]
+    axes: np.ndarray  #: float32 [d, k], whitening
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Turn embeddings float [n, d] into k whitened numbers each."""
+        return np.asarray((vectors - self.middle) @ self.axes, dtype=np.float64)
+
+    def llr(
+        self,
+        mean: np.ndarray,
+        views: np.ndarray | int,
+        means: np.ndarray,
+        counts: np.ndarray,
+    ) -> np.ndarray:
+        """Return float64 [n], bounded by the number of views.
+
+        Parameters
+        ----------
+        mean : float [k] or [n, k], of the `views` known views of one person.
+        means : float [n, k], of the sets in question; `counts` views each.
+        """
+        within = c.CLOTHING_VIEW_SHARE
+        between = 1 - within
+        # Views of one walk share light and angle: more of them say little more.
+        known = _effective(np.asarray(views, dtype=np.float64))
+        count = _effective(np.asarray(counts, dtype=np.float64))
+        share = known * between / (known * between + within)
+        same = between * within / (known * between + within) + within / count
+        other = between + within / count
+        apart = ((means - np.asarray(share)[..., None] * mean) ** 2).sum(axis=1)
+        size = (means**2).sum(axis=1)
+        k = len(self.middle) and means.shape[1]
+        result = 0.5 * k * np.log(other / same) - apart / (2 * same)
+        result = result + size / (2 * other)
+        return _bounded(result, np.minimum(views, counts))
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The law where few passes are known: cosines against those few."""
+
+    sample: np.ndarray  #: float32 [m, d], unit length
+
+    def place(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the embeddings as they are."""
+        return np.asarray(vectors, dtype=np.float64)
+
+    def llr(
+        self,
+        mean: np.ndarray,
+        views: np.ndarray | int,
+        means: np.ndarray,
+        counts: np.ndarray,
+    ) -> np.ndarray:
+        """As `Measured.llr`, by `calibration.appearance_llr`."""
+        found = np.zeros(len(means))
+        many = np.broadcast_to(mean, means.shape)
+        _, group = np.unique(many, axis=0, return_inverse=True)
+        for k in range(int(group.max(initial=-1)) + 1):
+            rows = np.flatnonzero(group.ravel() == k)
+            one = many[rows[0]]
+            one = one / max(float(np.linalg.norm(one)), 1e-12)
+            length = np.maximum(np.linalg.norm(means[rows], axis=1), 1e-12)
+            cohort = self.sample @ one
+            # The person's own passes are no strangers.
+            cohort = cohort[cohort < 1 - 1e-4]
+            found[rows] = calibration.appearance_llr(means[rows] @ one / length, cohort)
+        return _bounded(found, np.minimum(views, counts))
+
+
+def fit(sample: np.ndarray) -> Law:
+    """Measure the law of a day.
+
+    Parameters
+    ----------
+    sample : float32 [m, d], unit length, passes of that day, nearly all of them of
+        different people.
+    """
+    sample = np.asarray(sample, dtype=np.float32)
+    if len(sample) < c.CLOTHING_LEAST_PASSES:
+        return Crowd(sample)
+    middle = sample.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov((sample - middle).T))
+    spread, axes = spread[::-1], axes[:, ::-1]
+    part = np.cumsum(spread) / max(float(spread.sum()), 1e-12)
+    most = min(c.CLOTHING_AXES, len(spread))
+    k = min(int(np.searchsorted(part, c.CLOTHING_SPREAD_KEPT)) + 1, most)
+    white = axes[:, :k] / np.sqrt(np.maximum(spread[:k], 1e-9))
+    return Measured(middle, white.astype(np.float32))
+
+
+def _effective(count: np.ndarray) -> np.ndarray:
+    """Independent views that many views of one person are worth (Kish 1965)."""
+    return count / (1 + (count - 1) * c.CLOTHING_VIEWS_ALIKE)
+
+
+def _bounded(llr: np.ndarray, views: np.ndarray) -> np.ndarray:
+    several = np.clip((np.asarray(views, float) - 1) / 2, 0, 1)
+    cap = c.APPEARANCE_CAP + several * (c.CLOTHING_CAP - c.APPEARANCE_CAP)
+    return np.clip(llr, c.CLOTHING_FLOOR, cap)

@@ -1,0 +1,407 @@
+"""The hunt for one patient: faces, the walks around them, clothing, the path.
+
+1. The most alike faces are anchors; each is followed into a walk, whoever it is.
+2. Each of the best walks is supposed to be the patient's, in turn: what it wears and
+   where it goes speaks for or against all others, and the path is drawn. All faces of
+   that person together say whether he is the patient; the persons are weighed against
+   each other, and against the patient's not being there at all.
+3. Of the likeliest persons, walks that are his with near certainty lend their
+   clothing: between them in time, and within reach, passes without a face are sought,
+   followed into walks and weighed; then the path is drawn again.
+
+Where somebody was pointed at, or a reviewer accepted a pass, that is the supposition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.trace import calibration, path, review
+from pipeline.trace import constants as c
+from pipeline.trace.field import Field
+from pipeline.trace.motion import spread
+from pipeline.trace.passes import Footage, Passes
+from pipeline.trace.search import Evidence, Template, search, templates_of
+from pipeline.trace.traffic import busy_of, rates, seen_of
+from pipeline.trace.walks import Walk, follow
+
+#: Rounds of lending clothing.
+_ROUNDS = 2
+#: Log evidence by which a supposition may fall short of the best and be pursued.
+_PURSUED = 6.0
+
+
+@dataclass(frozen=True)
+class _Worn:
+    """What walks wore: sums over their passes of one day."""
+
+    day: np.ndarray  #: int64 [w]
+    views: np.ndarray  #: int64 [w], passes whose clothing was seen
+    total: list[np.ndarray]  #: w sums, float64 [k]
+
+
+@dataclass
+class _Supposition:
+    """Something held to be so, and what follows."""
+
+    sure: np.ndarray  #: int64, rows held to be one person's
+    evidence: float  #: logarithm, prior and faces: that this is the patient
+    weights: np.ndarray  #: float64 [w, 3], evidence of walks: all, face, clothing
+    found: path.Path
+    rows: np.ndarray  #: int64, rows of the candidates of `found`
+
+
+class Hunt:
+    """State of one search; `run` does it."""
+
+    def __init__(
+        self,
+        passes: Passes,
+        footage: Footage,
+        templates: list[Template],
+        certain: frozenset[int],
+        decided: review.Decisions,
+        threads: int,
+    ) -> None:
+        """Search the faces, and arrange what is known of the passes."""
+        self.passes, self.threads = passes, threads
+        self.field = Field(passes)
+        self.sure = np.isin(passes.ids, np.array(sorted(certain), dtype=np.int64))
+        out = np.isin(passes.ids, np.array(sorted(decided.rejected), dtype=np.int64))
+        used = {t.tracklet for t in templates}
+        faces = [t for t in templates if t.kind == "face"]
+        faces += self._faces_of(
+            [
+                int(r)
+                for r in np.flatnonzero(self.sure)
+                if int(passes.ids[r]) not in used
+            ]
+        )
+        found = search(passes, faces, threads=threads)
+        self.face, self.remarks = found.face_llr, found.remarks
+        self.cosine = found.similarity
+        self.walks: list[Walk] = []
+        self.against = np.zeros(len(passes))
+        self.refused = np.empty(0, np.int64)
+        self.taken = self.sure.copy()
+        if out.any():
+            # Whoever was rejected: the rest of his walk is his as well.
+            theirs = follow(self.field, np.flatnonzero(out), self.taken)
+            self.refused = np.unique(np.concatenate([w.rows for w in theirs]))
+            others = self._faces_of(self.refused.tolist())
+            self.against = search(passes, others, threads=threads).face_llr
+        self.taken[self.sure] = False
+        self.rates = rates(passes, footage)
+        self.seen = seen_of(passes, footage, self.rates)
+        self.busy = busy_of(passes, footage)
+
+    def run(self) -> tuple[Evidence, path.Path, np.ndarray]:
+        """Return the evidence, the path, and the rows of its candidates."""
+        sure = np.flatnonzero(self.sure)
+        self._grow(sure)
+        net = self.face - np.maximum(self.against, 0)
+        strong = np.flatnonzero(net >= c.ANCHOR_LLR)
+        strong = strong[np.lexsort((self.passes.ids[strong], -net[strong]))]
+        self._grow(strong[: c.ANCHORS])
+        if len(sure):
+            held = [self._pursue(self._suppose(sure, sure))]
+        else:
+            held = self._persons()
+        return self._answer(held)
+
+    def _grow(self, anchors: np.ndarray) -> None:
+        """Follow anchors into walks."""
+        self.walks += follow(self.field, anchors, self.taken)
+        #: The walk each pass is in, -1 none.
+        self.place = np.full(len(self.passes) + 1, -1, dtype=np.int64)
+        for k, walk in enumerate(self.walks):
+            self.place[walk.rows] = k
+        wear = self.field.wear
+        day, views, total = [], [], []
+        for walk in self.walks:
+            today = self.field.day[walk.rows] == self.field.day[walk.rows[0]]
+            worn, _ = wear(walk.rows[today])
+            worn = worn[~np.isnan(worn[:, 0])]
+            day.append(int(self.field.day[walk.rows[0]]))
+            views.append(len(worn))
+            total.append(worn.sum(axis=0))
+        self.worn = _Worn(np.array(day, np.int64), np.array(views, np.int64), total)
+
+    def _persons(self) -> list[_Supposition]:
+        """Suppose each of the best walks to be one person's; weigh the persons."""
+        face = np.array([self._faces(walk.rows) for walk in self.walks])
+        order = np.lexsort((np.arange(len(face)), -face))
+        held: list[_Supposition] = []
+        met = np.zeros(len(self.passes), dtype=bool)
+        for number in order[: c.SUPPOSITIONS]:
+            rows = self.walks[number].rows
+            if met[rows].mean() > 0.5:
+                continue
+            one = self._weighed(self._suppose(rows, rows, strict=True))
+            met[one.rows[one.found.posterior >= 0.5]] = True
+            held.append(one)
+        held.sort(key=lambda one: -one.evidence)
+        for k, one in enumerate(held[: c.PURSUED]):
+            if one.evidence > held[0].evidence - _PURSUED:
+                held[k] = self._weighed(self._pursue(one))
+        return held
+
+    def _weighed(self, one: _Supposition) -> _Supposition:
+        """Weigh by all faces of a person whether he is the patient."""
+        prior = np.log(c.PRIOR_PRESENT * c.PASSES_OF_A_PERSON)
+        prior -= np.log(max(len(self.passes), c.PASSES_OF_A_PERSON))
+        # Who he is must not be told by the very faces that are to be weighed.
+        weights = one.weights.copy()
+        weights[:, 0] = weights[:, 2]
+        found, rows = self._path(weights, one.sure, one.sure)
+        his = np.flatnonzero(found.posterior >= 0.2)
+        face = calibration.faces_llr(self.face[rows[his]], found.posterior[his])
+        doubt = self._doubt(rows[his])
+        return replace(one, evidence=float(prior + face - doubt))
+
+    def _faces(self, rows: np.ndarray) -> float:
+        """Evidence of all faces of some passes of one person."""
+        return calibration.faces_llr(self.face[rows])
+
+    def _doubt(self, rows: np.ndarray) -> float:
+        """What a person loses by fitting somebody who was rejected."""
+        if not len(self.refused):
+            return 0.0
+        share = c.REJECTED_SHARE
+        other = _together(self.against[rows])
+        return float(np.logaddexp(np.log(1 - share), np.log(share) + other))
+
+    def _pursue(self, one: _Supposition) -> _Supposition:
+        """Let sure walks lend their clothing, and seek who wears it."""
+        lent: set[int] = set(one.sure.tolist())
+        for turn in range(_ROUNDS):
+            on = one.found.rows
+            sure = on[one.found.posterior[on] >= c.APPEARANCE_FROM_POSTERIOR]
+            lenders = one.rows[sure]
+            if turn and set(lenders.tolist()) == lent:
+                break
+            lent = set(lenders.tolist())
+            self._grow(self._joiners(lenders))
+            one = self._suppose(one.sure, lenders)
+        return one
+
+    def _suppose(
+        self,
+        sure: np.ndarray,
+        lenders: np.ndarray,
+        strict: bool = False,
+    ) -> _Supposition:
+        """Weigh all walks by faces and the lenders' clothing; draw the path."""
+        weights = np.zeros((len(self.walks), 3))
+        for k, walk in enumerate(self.walks):
+            rows = walk.rows[~np.isin(walk.rows, sure)]
+            weights[k, 1] = self._faces(rows)
+        weights[:, 2] = self._worn_alike(lenders)
+        weights[:, 0] = weights[:, 1] + weights[:, 2]
+        if len(self.refused):
+            other = np.array([_together(self.against[w.rows]) for w in self.walks])
+            other += self._worn_alike(self.refused)
+            share = c.REJECTED_SHARE
+            weights[:, 0] -= np.logaddexp(np.log(1 - share), np.log(share) + other)
+        if strict:  # faces alone must not join walks that are dressed otherwise
+            today = np.isin(self.worn.day, self.field.day[lenders])
+            weights[today & (weights[:, 2] < c.PERSON_LLR), 0] = -np.inf
+        found, rows = self._path(weights, sure, lenders)
+        return _Supposition(sure, 0.0, weights, found, rows)
+
+    def _worn_alike(self, lenders: np.ndarray) -> np.ndarray:
+        """Evidence [w] of walks' clothing, by what other walks wore that day."""
+        result = np.zeros(len(self.walks))
+        days = self.field.day[lenders]
+        for day in np.unique(days):
+            today = lenders[days == day]
+            worn, law = self.field.wear(today)
+            seen = ~np.isnan(worn[:, 0])
+            today, worn = today[seen], worn[seen]
+            which = np.flatnonzero((self.worn.day == day) & (self.worn.views > 0))
+            if law is None or not len(today) or not len(which):
+                continue
+            total = np.stack([self.worn.total[k] for k in which])
+            views = self.worn.views[which]
+            mean = np.broadcast_to(worn.sum(axis=0), total.shape).copy()
+            left = np.full(len(which), len(today))
+            for n, k in enumerate(which):  # a walk's own views say nothing of it
+                own = np.isin(today, self.walks[k].rows)
+                mean[n] -= worn[own].sum(axis=0)
+                left[n] -= int(own.sum())
+            some = np.flatnonzero(left > 0)
+            result[which[some]] = law.llr(
+                mean[some] / left[some, None],
+                left[some],
+                total[some] / views[some, None],
+                views[some],
+            )
+        return result
+
+    def _path(
+        self, weights: np.ndarray, sure: np.ndarray, lenders: np.ndarray
+    ) -> tuple[path.Path, np.ndarray]:
+        """Draw the path through the walks that may be the patient's."""
+        total = weights[:, 0]
+        these, n = self.passes, len(self.passes)
+        held = np.zeros(n, dtype=bool)
+        held[sure] = True
+        fixed = np.array([bool(held[w.rows].any()) for w in self.walks], dtype=bool)
+        order = np.lexsort((np.arange(len(total)), -total, ~fixed))
+        likely = [int(k) for k in order if fixed[k] or total[k] > c.CANDIDATE_LLR]
+        size = np.cumsum([len(self.walks[k].rows) for k in likely])
+        chosen = [
+            k
+            for k, upto in zip(likely, size, strict=True)
+            if fixed[k] or upto <= c.MAX_CANDIDATES
+        ]
+        llr, before = np.zeros(n), np.full(n, -1, dtype=np.int64)
+        linked, looks = np.zeros(n), np.zeros(n)
+        for k in chosen:
+            rows = self.walks[k].rows
+            free = rows[~held[rows]]
+            looks[free] = max(weights[k, 2], 0.0) / max(len(free), 1)
+            llr[free] = max(total[k], -50.0) / max(len(free), 1)
+            before[rows[1:]], linked[rows[1:]] = rows[:-1], self.walks[k].link
+        rows = np.sort(
+            np.concatenate([self.walks[k].rows for k in chosen])
+            if chosen
+            else np.empty(0, np.int64)
+        )
+        place = np.full(n + 1, -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        rate = np.array([self.rates[int(one)] for one in these.camera_no[rows]])
+        rate = rate * self.busy(these.start[rows])
+        candidates = path.Candidates(
+            start=these.start[rows],
+            end=these.end[rows],
+            first=these.first[rows],
+            last=these.last[rows],
+            error_m=these.error_m[rows],
+            camera_no=these.camera_no[rows],
+            llr=llr[rows],
+            certain=held[rows],
+            rate=rate * c.WALK_BEGIN_SHARE,
+            before=place[before[rows]],
+            linked=linked[rows],
+            looks=looks[rows],
+            trusted=np.isin(rows, lenders) | held[rows],
+        )
+        return path.solve(candidates, self.seen), rows
+
+    def _answer(
+        self, held: list[_Supposition]
+    ) -> tuple[Evidence, path.Path, np.ndarray]:
+        """Put the suppositions together, each by its weight."""
+        n = len(self.passes)
+        if not held:
+            nobody = path.solve(_no_candidates(), self.seen)
+            none = np.empty(0, np.int64)
+            return self._evidence(np.zeros((0, 3))), nobody, none
+        # With nobody pointed at, he may not be there at all.
+        nothing = -np.inf if self.sure.any() else float(np.log(1 - c.PRIOR_PRESENT))
+        logs = np.array([*(one.evidence for one in held), nothing])
+        weight = np.exp(logs - np.logaddexp.reduce(logs))
+        best = held[int(np.argmax(weight[:-1]))]
+        posterior = np.zeros(n)
+        for one, share in zip(held, weight[:-1], strict=True):
+            posterior[one.rows] += share * one.found.posterior
+        rows = np.unique(np.concatenate([one.rows for one in held]))
+        rows = rows[(posterior[rows] >= 1e-4) | np.isin(rows, best.rows)]
+        at = np.searchsorted(rows, best.rows)
+        trust = float(weight[:-1].max())
+        path_rows, link = path.best_of(best.found, posterior[best.rows], trust)
+        found = replace(
+            best.found,
+            rows=at[path_rows],
+            most_probable=at[best.found.most_probable],
+            posterior=np.clip(posterior[rows], 0, 1),
+            link=link,
+            absent=float(weight[-1]),
+            conflicts=tuple((int(at[a]), int(at[b])) for a, b in best.found.conflicts),
+        )
+        return self._evidence(best.weights), found, rows
+
+    def _joiners(self, lenders: np.ndarray) -> np.ndarray:
+        """Passes dressed like the patient, within reach between sure sightings."""
+        found = []
+        days = self.field.day[lenders]
+        for day in np.unique(days):
+            today = lenders[days == day]
+            ends = [-1, *today.tolist(), -1]
+            for a, b in pairwise(ends):
+                if a >= 0 and self.place[a] == self.place[b]:
+                    continue  # of one walk: nothing was missed between them
+                found.append(self._between(a, b, int(day), today))
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def _between(self, a: int, b: int, day: int, today: np.ndarray) -> np.ndarray:
+        """The likeliest passes of a day after row `a` and before row `b` (-1: open)."""
+        f = self.field
+        low = 0 if a < 0 else int(np.searchsorted(f.start, f.end[a]))
+        high = len(f) if b < 0 else int(np.searchsorted(f.start, f.start[b]))
+        if high <= low or (a >= 0 and b >= 0 and f.start[b] - f.end[a] < 15):
+            return np.empty(0, np.int64)
+        rows = np.arange(low, high)
+        rows = rows[(f.day[rows] == day) & ~self.taken[rows]]
+        score = np.zeros(len(rows))
+        for row, place, other, gap in (
+            (a, f.first[rows], f.last[a], f.start[rows] - f.end[a]),
+            (b, f.last[rows], f.first[b], f.start[b] - f.end[rows]),
+        ):
+            if row >= 0:
+                distance = np.hypot(*(place - other).T)
+                near = spread(distance, np.maximum(gap, 0))
+                score += np.log(np.maximum(near, 1e-300))
+        best = np.argsort(-score, kind="stable")[: c.REACHED]
+        rows, score = rows[best], score[best]
+        worn, _ = f.wear(rows)
+        known, law = f.wear(today)
+        known = known[~np.isnan(known[:, 0])]
+        has = ~np.isnan(worn[:, 0])
+        rows, score, worn = rows[has], score[has], worn[has]
+        if not len(rows) or not len(known) or law is None:
+            return np.empty(0, np.int64)
+        alike = law.llr(known.mean(axis=0), len(known), worn, np.ones(len(rows)))
+        alike = alike + np.clip(self.face[rows], 0, 2)
+        score = score + alike
+        kept = np.flatnonzero(alike > c.JOINER_LLR)
+        kept = kept[np.lexsort((rows[kept], -score[kept]))][: c.JOINERS]
+        return rows[kept]
+
+    def _faces_of(self, rows: list[int]) -> list[Template]:
+        return [
+            template
+            for row in rows
+            for template in templates_of(self.passes, int(row))
+            if template.kind == "face"
+        ]
+
+    def _evidence(self, weights: np.ndarray) -> Evidence:
+        """Evidence of each pass: that of its walk; of others, their face."""
+        n = len(self.passes)
+        total, looks = self.face.copy(), np.zeros(n)
+        kind = np.full(n, "none", dtype=object)
+        for walk, (all_of_it, _, cloth) in zip(self.walks, weights, strict=False):
+            rows = walk.rows
+            total[rows], looks[rows] = max(all_of_it, -50.0), cloth
+            # What has no face of its own is there for its clothing and its walk.
+            both = "face+appearance" if cloth > 0 else "face"
+            kind[rows] = np.where(self.face[rows] > 0, both, "appearance")
+        return Evidence(total, self.face, looks, self.cosine, kind, self.remarks)
+
+
+def _together(llr: np.ndarray) -> float:
+    """Evidence of several faces against one template: the best, bounded."""
+    told = llr[llr != 0]
+    return float(told.max()) if len(told) else 0.0
+
+
+def _no_candidates() -> path.Candidates:
+    none, nowhere = np.empty(0), np.empty((0, 2))
+    return path.Candidates(
+        none, none, nowhere, nowhere, none, none, none, none.astype(bool), none
+    )

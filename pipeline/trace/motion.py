@@ -1,0 +1,142 @@
+"""Where and when somebody is seen next, given where he was last.
+
+A wait (soon, or after a stay) times a place: on foot or by vehicle a normal law of
+the plane that grows with time; or, after a stay, where he was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.trace import constants as c
+
+#: Passes over which the spread is integrated one by one, at most.
+SAMPLES = 4096
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All visible passes: where and when the patient could be seen next."""
+
+    place: np.ndarray  #: float64 [s, 2], metres, where each pass begins
+    at: np.ndarray  #: float64 [s], Unix seconds, ascending
+    weight: np.ndarray  #: float64 [s], seconds of footage a pass stands for: 1 / rate
+    seconds: float  #: of footage altogether
+    #: Where there are many passes: cameras float64 [c, 2], metres, with the share of
+    #: the time in which each recorded and somebody passed [c], and the last moment.
+    cameras: np.ndarray | None = None
+    recorded: np.ndarray | None = None
+    until: float = 0.0
+
+
+def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Density of the next sighting, per square metre and second.
+
+    Parameters
+    ----------
+    distance : metres, straight line.
+    seconds : time since the patient was last seen, >= 0.
+
+    Returns
+    -------
+    float64, a mixture over soon/late and on foot/by vehicle of an exponential law
+    in time and a normal law in the plane, whose spread grows with time.
+    """
+    soon = (
+        c.NEXT_SOON_SHARE / c.NEXT_SOON_SECONDS * np.exp(-seconds / c.NEXT_SOON_SECONDS)
+    )
+    late = (
+        (1 - c.NEXT_SOON_SHARE)
+        / c.NEXT_LATE_SECONDS
+        * np.exp(-seconds / c.NEXT_LATE_SECONDS)
+    )
+    moved = np.zeros(np.broadcast(distance, seconds).shape)
+    for share, (speed, limit) in (
+        (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
+        (c.VEHICLE_SHARE, c.SPREAD_VEHICLE),
+    ):
+        moved += share * _bell(
+            distance, c.SPREAD_BASE_M + np.minimum(speed * seconds, limit)
+        )
+    stayed = _bell(distance, np.asarray(c.STAY_SPREAD_M))
+    return (soon + late * (1 - c.STAY_SHARE)) * moved + late * c.STAY_SHARE * stayed
+
+
+def _bell(distance: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Normal density of the plane at a distance."""
+    variance = sd**2
+    return np.asarray(np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance))
+
+
+def reachable(last: np.ndarray, end: np.ndarray, seen: Seen) -> np.ndarray:
+    """Integral of the spread over what was seen after passes [n].
+
+    They ended at places `last` [n, 2] and moments `end` [n].
+
+    Each pass stands for the footage up to the next one, so that footage in which
+    nobody passed (and the patient therefore did not) carries no weight. Of many
+    later passes the next ones are all taken, those far ahead ever more thinly.
+    """
+    if seen.cameras is not None and seen.recorded is not None:
+        return _over_city(last, end, seen, seen.cameras, seen.recorded)
+    mass = np.zeros(len(end))
+    begins = np.searchsorted(seen.at, end, side="right")
+    for i, begin in enumerate(begins):
+        rows, share = _thinned(len(seen.at) - int(begin))
+        rows = rows + begin
+        distance = np.hypot(*(seen.place[rows] - last[i]).T)
+        density = spread(distance, seen.at[rows] - end[i])
+        mass[i] = density @ (seen.weight[rows] * share)
+    return np.maximum(mass, _TINY)
+
+
+def _over_city(
+    last: np.ndarray,
+    end: np.ndarray,
+    seen: Seen,
+    cameras: np.ndarray,
+    recorded: np.ndarray,
+) -> np.ndarray:
+    """As `_reachable`, from a table of the spread summed over time."""
+    metres, seconds, table = _summed()
+    left = np.log(np.clip(seen.until - end, 1.0, None))
+    column = np.interp(left, np.log(seconds), np.arange(len(seconds)))
+    low = np.minimum(column.astype(int), len(seconds) - 2)
+    share = column - low
+    # Places to 25 m: passes of one camera share what lies around them.
+    place, where = np.unique(
+        np.rint(last / 25).astype(np.int64), axis=0, return_inverse=True
+    )
+    around = np.empty((len(place), len(metres)))
+    for k, (x, y) in enumerate(place * 25.0):
+        distance = np.hypot(cameras[:, 0] - x, cameras[:, 1] - y)
+        bin_of = np.searchsorted(metres, distance).clip(0, len(metres) - 1)
+        around[k] = np.bincount(bin_of, weights=recorded, minlength=len(metres))
+    here = around[where.ravel()]
+    mass = (1 - share) * np.einsum("ij,ji->i", here, table[:, low])
+    mass += share * np.einsum("ij,ji->i", here, table[:, low + 1])
+    return np.maximum(mass, _TINY)
+
+
+@lru_cache(maxsize=1)
+def _summed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spread summed over time from 0: at metres [m], up to seconds [s], [m, s]."""
+    metres = np.concatenate([[0.0], np.geomspace(5, 30_000, 120)])
+    edges = np.concatenate([[0.0], np.geomspace(1, 60 * 86_400, 400)])
+    middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    density = spread(metres[:, None], middle[None, :])
+    return metres, edges[1:], np.cumsum(density * width, axis=1)
+
+
+def _thinned(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows out of 0 .. count - 1, and how many each stands for."""
+    if count <= SAMPLES:
+        return np.arange(count), np.ones(count)
+    head = np.arange(SAMPLES // 2)
+    tail = np.geomspace(SAMPLES // 2, count, SAMPLES // 2, endpoint=False)
+    rows = np.unique(np.concatenate([head, tail.astype(np.int64)]))
+    return rows, np.diff(np.append(rows, count)).astype(float)

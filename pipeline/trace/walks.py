@@ -1,0 +1,179 @@
+"""Walks: passes of one person that follow each other from camera to camera.
+
+A stranger who looks like the patient does so before every camera of his way. Each
+of these passes by itself would be evidence; together they are one stranger. So
+passes are first joined into walks, by movement and clothing alone, whoever it is;
+then a walk as a whole is weighed (`hunt`), and the path enters and leaves walks
+where they begin and end (`path`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.trace import constants as c
+from pipeline.trace.field import Field, Reach
+
+#: Half the time and radius within which passers-by are counted: how busy it is.
+_BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Passes of one person, in order of time."""
+
+    rows: np.ndarray  #: int64 [k], rows of the field
+    link: np.ndarray  #: float64 [k - 1], probability that two neighbours are one
+
+
+def follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> list[Walk]:
+    """Follow each anchor both ways; a pass is in one walk at most.
+
+    Parameters
+    ----------
+    anchors : int64 [k], rows, the surest first.
+    taken : bool [n], rows that are in a walk already, or in none by decision; grows.
+
+    Notes
+    -----
+    All walks grow by a pass at a time; where two would take the same one, the more
+    probable does, and the other ends.
+    """
+    anchors = np.asarray(anchors, dtype=np.int64)
+    _, first = np.unique(anchors, return_index=True)
+    anchors = anchors[np.sort(first)]
+    anchors = anchors[~taken[anchors]]
+    taken[anchors] = True
+    rows: list[list[int]] = [[int(one)] for one in anchors]
+    link: list[list[float]] = [[] for _ in anchors]
+    for ahead in (True, False):
+        active = np.arange(len(rows))
+        for _ in range(c.WALK_STEPS):
+            if not len(active):
+                break
+            walk, row, probability = _next(
+                field, [rows[k] for k in active], ahead, taken
+            )
+            for k, one, p in zip(active[walk], row, probability, strict=True):
+                if ahead:
+                    rows[k].append(int(one))
+                    link[k].append(float(p))
+                else:
+                    rows[k].insert(0, int(one))
+                    link[k].insert(0, float(p))
+            taken[row] = True
+            active = active[walk]
+    return [
+        Walk(np.array(r, dtype=np.int64), np.array(p, dtype=float))
+        for r, p in zip(rows, link, strict=True)
+    ]
+
+
+def _next(
+    field: Field, walks: list[list[int]], ahead: bool, taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pass that goes on with each walk: (walk, row, probability), some walks."""
+    tip = np.array([rows[-1] if ahead else rows[0] for rows in walks], dtype=np.int64)
+    near = field.near(tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES)
+    busy = np.bincount(
+        near.tip[(near.metres < _BUSY_METRES) & (near.gap < _BUSY_SECONDS)],
+        minlength=len(tip),
+    )
+    limit = c.WALK_FASTEST * np.maximum(near.gap, 0) + 5 + 2 * field.error_m[near.row]
+    kept = near.metres <= limit
+    same = field.camera_no[near.row] == field.camera_no[tip[near.tip]]
+    kept &= ~(same & (near.gap < 0))
+    near = near.take(kept)
+    gap = np.maximum(near.gap, 0)
+    # The walker is before this camera at this moment, against anybody being there.
+    reach = c.WALK_FASTEST * gap + 10 + 2 * field.error_m[near.row]
+    stray = (busy[near.tip] + 1) / _BUSY_SECONDS * (reach / _BUSY_METRES) ** 2
+    wait = np.exp(-gap / c.WALK_GAP_MEAN_SECONDS) / c.WALK_GAP_MEAN_SECONDS
+    score = _movement(field, tip, near, ahead)
+    score += np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
+    hopeful = score > -6
+    near, score = near.take(hopeful), score[hopeful]
+    alike = _alike(field, walks, near)
+    score = np.where(alike < c.WALK_LEAST_ALIKE, -np.inf, score + alike)
+    weight = np.exp(np.minimum(score, 50))
+    whole = np.bincount(near.tip, weights=weight, minlength=len(tip))
+    share = weight / (whole[near.tip] + 1 - c.WALK_ON_SHARE)
+    good = np.flatnonzero((share >= c.WALK_LEAST_LINK) & ~taken[near.row])
+    # At most one pass has a share above a half; two walks may want the same one.
+    order = good[np.lexsort((near.tip[good], -share[good]))]
+    order = order[np.sort(np.unique(near.row[order], return_index=True)[1])]
+    order = order[np.argsort(near.tip[order], kind="stable")]
+    order = order[np.diff(near.tip[order], prepend=-1) > 0]
+    return near.tip[order], near.row[order], np.minimum(share[order], 0.999)
+
+
+def _movement(field: Field, tip: np.ndarray, near: Reach, ahead: bool) -> np.ndarray:
+    """How much better walking on explains the places than anybody's being there."""
+    i, j = tip[near.tip], near.row
+    gap, distance = np.maximum(near.gap, 0), near.metres
+    error = np.hypot(field.error_m[j], field.error_m[i])
+    mean, sd = c.WALK_SPEED
+    sigma = np.sqrt((sd * gap) ** 2 + error**2 + 0.5**2)
+    bell = np.exp(-0.5 * ((distance - mean * gap) / sigma) ** 2)
+    bell /= sigma * np.sqrt(2 * np.pi)
+    reach = c.WALK_FASTEST * gap + 10 + 2 * error
+    odd = c.WALK_ODD_SHARE
+    # Whoever is there by chance is anywhere in the circle within reach.
+    chance = 2 * np.maximum(distance, error) / reach**2
+    result = np.log((1 - odd) * bell + odd * chance) - np.log(chance)
+    a, b = (i, j) if ahead else (j, i)
+    way = field.first[b] - field.last[a]
+    one, other = field.last[a] - field.first[a], field.last[b] - field.first[b]
+    far = distance > np.maximum(8.0, 3 * error)
+    result += _turn(one, way, far) + _turn(other, way, far) + _turn(one, other, ~far)
+    return np.asarray(result)
+
+
+def _turn(one: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Evidence of directions: most go on as they went, few turn back."""
+    a, b = np.hypot(one[:, 0], one[:, 1]), np.hypot(other[:, 0], other[:, 1])
+    known = known & (a > 3) & (b > 3)
+    cosine = (one * other).sum(axis=1) / np.maximum(a * b, 1e-9)
+    # Shares of 60 %, 30 % and 10 % within 45, 45-135 and beyond 135 degrees, against
+    # a quarter, a half and a quarter of directions at random (assumed).
+    evidence = np.where(
+        cosine > 0.707, np.log(2.4), np.where(cosine > -0.707, np.log(0.6), np.log(0.4))
+    )
+    return np.where(known, evidence, 0.0)
+
+
+def _alike(field: Field, walks: list[list[int]], near: Reach) -> np.ndarray:
+    """Evidence of clothing that passes go on with their walks."""
+    result = np.zeros(len(near.row))
+    if not len(near.row):
+        return result
+    used = np.unique(near.tip)
+    members = np.concatenate([np.array(walks[k], dtype=np.int64) for k in used])
+    owner = np.repeat(used, [len(walks[k]) for k in used])
+    day = field.day
+    for today in np.unique(day[near.row]):
+        mine = day[members] == today
+        theirs = np.flatnonzero(day[near.row] == today)
+        rows = np.concatenate([members[mine], near.row[theirs]])
+        worn, law = field.wear(rows)
+        if law is None:
+            continue
+        known, of = worn[: mine.sum()], owner[mine]
+        asked = worn[mine.sum() :]
+        seen = ~np.isnan(known[:, 0])
+        views = np.bincount(of[seen], minlength=len(walks))
+        mean = np.zeros((len(walks), known.shape[1]))
+        np.add.at(mean, of[seen], known[seen])
+        mean /= np.maximum(views, 1)[:, None]
+        whose = near.tip[theirs]
+        both = ~np.isnan(asked[:, 0]) & (views[whose] > 0)
+        if both.any():
+            result[theirs[both]] = law.llr(
+                mean[whose[both]],
+                views[whose[both]],
+                asked[both],
+                np.ones(int(both.sum())),
+            )
+    return result

@@ -1,0 +1,84 @@
+"""Clothing of passes, day by day, as its law places it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.trace import clothing
+from pipeline.trace.clothing import Law
+
+#: Passes of a day that its law is measured on, at most.
+_SAMPLE = 4000
+#: (rows of one model) -> embeddings float32 [k, d], NaN where there is none.
+Fetch = Callable[[np.ndarray, str], np.ndarray]
+
+
+class Wardrobe:
+    """What was worn; embeddings are fetched when they are first asked for."""
+
+    def __init__(self, day: np.ndarray, model: np.ndarray, fetch: Fetch) -> None:
+        """Arrange passes.
+
+        Parameters
+        ----------
+        day : int64 [n], dates in Seoul.
+        model : str [n], model of the clothing embedding; "unknown" without one.
+        fetch : see `Fetch`.
+        """
+        self.day, self._fetch = day, fetch
+        self._names, self.model = np.unique(model.astype(str), return_inverse=True)
+        self._laws: dict[int, tuple[int, Law] | None] = {}
+        self._places: dict[int, np.ndarray] = {}
+        self._where = np.full(len(day), -1, dtype=np.int64)
+
+    def law(self, day: int) -> Law | None:
+        """Return the law of a day, None if nothing was seen of clothing."""
+        found = self._of(day)
+        return None if found is None else found[1]
+
+    def wear(self, rows: np.ndarray) -> tuple[np.ndarray, Law | None]:
+        """Return the placed clothing of rows of one day [k, dims], and its law.
+
+        Rows of another day than the first, or of another model, are NaN.
+        """
+        rows = np.asarray(rows, dtype=np.int64)
+        if not len(rows):
+            return np.empty((0, 1)), None
+        day = int(self.day[rows[0]])
+        found = self._of(day)
+        if found is None:
+            return np.full((len(rows), 1), np.nan), None
+        model, law = found
+        fresh = np.unique(rows[self._where[rows] < 0])
+        fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
+        if len(fresh):
+            placed = law.place(self._fetch(fresh, str(self._names[model])))
+            known = self._places.get(day)
+            base = 0 if known is None else len(known)
+            self._where[fresh] = base + np.arange(len(fresh))
+            self._places[day] = (
+                placed if known is None else np.concatenate([known, placed])
+            )
+        known = self._places.get(day)
+        if known is None:
+            return np.full((len(rows), 1), np.nan), None
+        where = self._where[rows]
+        result = known[np.maximum(where, 0)]
+        result[(where < 0) | (self.day[rows] != day)] = np.nan
+        return result, law
+
+    def _of(self, day: int) -> tuple[int, Law] | None:
+        if day not in self._laws:
+            count = np.bincount(self.model[self.day == day], minlength=len(self._names))
+            count[self._names == "unknown"] = 0
+            if not count.any():
+                self._laws[day] = None
+                return None
+            model = int(np.argmax(count))
+            rows = np.flatnonzero((self.day == day) & (self.model == model))
+            step = max(1, len(rows) // _SAMPLE)
+            sample = self._fetch(rows[::step], str(self._names[model]))
+            self._laws[day] = (model, clothing.fit(sample[~np.isnan(sample[:, 0])]))
+        return self._laws[day]
