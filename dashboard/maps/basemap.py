@@ -60,6 +60,11 @@ def layers(addresses: dict[str, str]) -> list[pydeck.Layer]:
     return found
 
 
+def names() -> list[dict[str, Any]]:
+    """Return where the neighbourhoods' names stand: `p` (WGS84 lon/lat) and `name`."""
+    return _labels()
+
+
 def _area(
     name: str, url: str, fill: list[int] | None, line: list[int], width: int
 ) -> pydeck.Layer:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import h3
 import numpy as np
 import pyarrow as pa
 from shapely.geometry import box
 
-from pipeline.casebook import cases, orders, reviews
+from pipeline.casebook import cases, disclosure, orders, reviews
+from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import Settings
 from pipeline.trace import results, tables
 from tests.dashboard import installation
@@ -32,6 +33,7 @@ def build(settings: Settings, number: int = 3, contacts: int = 36) -> list[str]:
         for tracklet in found["sighting"]["tracklet_id"].to_pylist()[:4]:
             for one in (permission, second):
                 reviews.review(one, tracklet, "accept", settings=settings)
+        _publish(permission, index, settings)
     return names
 
 
@@ -54,6 +56,23 @@ def _approved(settings: Settings, name: str) -> orders.Order:
         settings=settings,
     )
     return orders.approve(order.id, "approver", settings=settings)
+
+
+def _publish(permission: Authorisation, index: int, settings: Settings) -> None:
+    """Make some places of a case public, of yesterday."""
+    begin = datetime.now(UTC) - timedelta(days=1, hours=index)
+    visits = [
+        disclosure.Visit(
+            "생활방범",
+            "원미구",
+            dong,
+            begin + timedelta(hours=2 * number),
+            begin + timedelta(hours=2 * number, minutes=20),
+            frozenset({f"K-{number + 1:03d}"}),
+        )
+        for number, dong in enumerate(("심곡동", "중동", "상동"))
+    ]
+    disclosure.disclose(permission, visits, settings=settings)
 
 
 def _tables(

@@ -45,6 +45,7 @@ def test_cells_hold_enough_contacts_of_several_cases(book):
     for never in (*names, "K-0", "BC-", "asker"):
         assert never not in text
     assert made.power["orders approved"] == 3
+    assert len(made.places) == 9
     assert made.mismatch == 0.0
     assert made.share_in_time == 0.0  # listed a year ago, nobody reached
     assert audit.entries(book)[-2]["act"] == "aggregate.read"
