@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,7 @@ def publish(
     return unit
 
 
+@lru_cache(maxsize=65_536)
 def part_key(footage_id: str, part: int) -> int:
     """Return the 63-bit number of a part of footage."""
     return digest63(footage_id, int(part))
