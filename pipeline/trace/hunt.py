@@ -68,7 +68,7 @@ class Hunt:
     ) -> None:
         """Search the faces, and arrange what is known of the passes."""
         self.passes, self.threads = passes, threads
-        self.field = Field(passes)
+        self.field = passes.kept("field", lambda: Field(passes))
         self.sure = np.isin(passes.ids, np.array(sorted(certain), dtype=np.int64))
         out = np.isin(passes.ids, np.array(sorted(decided.rejected), dtype=np.int64))
         used = {t.tracklet for t in templates}

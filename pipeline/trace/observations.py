@@ -7,6 +7,7 @@ ground points, and its camera, lie inside the area.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -35,6 +36,10 @@ _FOOTAGE_COLUMNS = [
 UNCALIBRATED_ERROR_M = 20.0
 #: Half the side of the square around a camera that is asked about as one, metres.
 _DEEP_M = 150.0
+#: Passes of the last scope, in memory up to so many rows (about 1.5 KB each).
+_KEPT_ROWS = 1_000_000
+_LAST: dict[tuple[Any, ...], Passes] = {}
+_LOCK = threading.Lock()
 _SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 
 
@@ -93,17 +98,39 @@ class Scope:
         return self.authorisation.window_start, self.authorisation.window_end
 
     def passes(self) -> Passes:
-        """Read the visible tracklets."""
+        """Read the visible tracklets.
+
+        Those of the last scope are kept in memory (unless they are very many): what
+        the same order opens is read anew only when the observations have changed.
+        """
         require(self.authorisation)
         if not self.cameras:
             return empty_passes()
+        numbers = sorted(self.cameras)
+        key = self._state(numbers)
+        with _LOCK:
+            if key in _LAST:
+                return _LAST[key]
         table = reader.tracklets(
-            self.settings,
-            window=self.window,
-            camera_numbers=sorted(self.cameras),
-            columns=COLUMNS,
+            self.settings, window=self.window, camera_numbers=numbers, columns=COLUMNS
         )
-        return self.admit(table)
+        found = self.admit(table)
+        with _LOCK:
+            _LAST.clear()
+            if len(found) <= _KEPT_ROWS:
+                _LAST[key] = found
+        return found
+
+    def _state(self, numbers: list[int]) -> tuple[Any, ...]:
+        """Tell apart what is stored and what of it may be seen."""
+        parts = reader.segments(self.settings, "tracklet", self.window, numbers)
+        return (
+            str(self.settings.observations_dir.resolve()),
+            self.window,
+            shapely.to_wkb(self.authorisation.area),
+            hash(tuple((n, *self.places[n]) for n in numbers)),
+            tuple((one.path.name, one.hour, one.hidden.tobytes()) for one in parts),
+        )
 
     def stream(
         self,

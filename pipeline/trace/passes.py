@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ APPEARANCE = [
     "appearance_model", "appearance_i8", "appearance_scale", "appearance_f16",
 ]  # fmt: skip
 COLUMNS = [*PLAIN, *FACE, *APPEARANCE]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,18 @@ class Passes:
         norm = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.where(norm > 0, norm, 1))
 
+    def kept(self, name: Any, make: Callable[[], T]) -> T:
+        """Return what was made of these passes before, or make it now."""
+        store: dict[Any, Any] = self.__dict__.setdefault("_kept", {})
+        if name not in store:
+            store[name] = make()
+        found: T = store[name]
+        return found
+
     def _matrix(self, kind: str, model: str) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings of one model as stored [m, d], and each row's place or -1."""
-        kept: dict[Any, Any] = self.__dict__.setdefault("_kept", {})
-        if (kind, model) not in kept:
+
+        def make() -> tuple[np.ndarray, np.ndarray]:
             of_model = self.texts(f"{kind}_model") == model
             has = self.table[f"{kind}_f16"].is_valid().to_numpy(zero_copy_only=False)
             rows = np.flatnonzero(of_model & has)
@@ -102,8 +113,9 @@ class Passes:
             whole = np.full((1, 1), np.nan, dtype="<f2")
             if len(rows):
                 whole = vectors.from_binary(column.combine_chunks(), "<f2")[0]
-            kept[kind, model] = (whole, where)
-        return kept[kind, model]
+            return whole, where
+
+        return self.kept((kind, model), make)
 
     def row(self, tracklet_id: int) -> int | None:
         """Return the row of a tracklet, None if it is not visible."""

@@ -24,7 +24,7 @@ from pipeline.trace.observations import Passes
 #: Korea keeps no summer time: a date in Seoul is this far ahead of UTC.
 SEOUL = timezone(timedelta(hours=9))
 #: Least cosine of a face worth scoring; below it the evidence is at its floor.
-_FACE_LEAST = 0.2
+_FACE_LEAST = 0.25
 #: Rows from which the strangers' statistics are taken at most.
 _COHORT_ROWS = 20_000
 
@@ -164,7 +164,9 @@ def _faces(
                 passes.mask_state[rows], np.full(len(rows), view.mask, dtype=object)
             )
             width = np.fmin(passes.face_width_px[rows], view.width_px)
-            seen = np.where(np.isnan(cosines[:, k]), _FACE_LEAST, cosines[:, k])
+            seen = np.where(
+                np.isnan(cosines[:, k]), c.FACE_IMPOSTOR_MEAN, cosines[:, k]
+            )
             parts[:, k] = calibration.face_llr(seen, width, masked)
         llr[rows] += _mean_likelihood(parts)
         best[rows] = np.fmax(best[rows], _best(cosines))
@@ -208,31 +210,42 @@ def _cosines(
     threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of one model, int64 [m], and cosines [m, views], NaN below `least`."""
+    rows, e8, scale, exact = passes.kept(
+        ("stored", kind, model), lambda: _stored(passes, kind, model)
+    )
+    probes = np.stack([view.vector for view in views]).astype(np.float32)
+    cosines = np.full((len(rows), len(views)), np.nan)
+    if not len(rows):
+        return rows, cosines
+
+    def rerank(wanted: np.ndarray) -> np.ndarray:
+        taken = exact[wanted].astype(np.float32)
+        norm = np.linalg.norm(taken, axis=1, keepdims=True)
+        return taken / np.where(norm > 0, norm, 1)
+
+    hits = kernel.scan(e8, scale, probes, least, rerank, threads=threads)
+    cosines[hits.rows, hits.probe] = np.clip(hits.score, -1, 1)
+    return rows, cosines
+
+
+def _stored(
+    passes: Passes, kind: str, model: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of one model [m], their int8 [m, d], scales [m] and float16 [m, d]."""
     labels = passes.table[f"{kind}_model"].cast(pa.string())
     same = pc.and_(
         pc.equal(labels, model), pc.is_valid(passes.table[f"{kind}_i8"])
     ).fill_null(False)
     rows = np.flatnonzero(np.asarray(same.to_numpy(zero_copy_only=False), dtype=bool))
-    probes = np.stack([view.vector for view in views]).astype(np.float32)
-    cosines = np.full((len(rows), len(views)), np.nan)
+    names = [f"{kind}_{part}" for part in ("i8", "scale", "f16")]
+    table = passes.table.select(names).take(pa.array(rows, pa.int64()))
     if not len(rows):
-        return rows, cosines
-    table = passes.table.take(pa.array(rows, pa.int64()))
-    whole = table[f"{kind}_i8"].combine_chunks()
-    e8, _ = vectors.from_binary(whole)
-    scale = table[f"{kind}_scale"].to_numpy().astype(np.float32)
-    exact = table[f"{kind}_f16"].combine_chunks()
-
-    def rerank(wanted: np.ndarray) -> np.ndarray:
-        taken = vectors.from_f16_bytes(exact.take(pa.array(wanted, pa.int64())))
-        norm = np.linalg.norm(taken, axis=1, keepdims=True)
-        return taken / np.where(norm > 0, norm, 1)
-
-    hits = kernel.scan(
-        np.ascontiguousarray(e8), scale, probes, least, rerank, threads=threads
-    )
-    cosines[hits.rows, hits.probe] = np.clip(hits.score, -1, 1)
-    return rows, cosines
+        empty = np.empty((0, 0))
+        return rows, empty.astype(np.int8), np.empty(0, np.float32), empty
+    e8, _ = vectors.from_binary(table[names[0]].combine_chunks())
+    exact, _ = vectors.from_binary(table[names[2]].combine_chunks(), "<f2")
+    scale = table[names[1]].to_numpy().astype(np.float32)
+    return rows, np.ascontiguousarray(e8), scale, exact
 
 
 def _mean_likelihood(parts: np.ndarray) -> np.ndarray:
