@@ -14,13 +14,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 
-from pipeline.casebook import clock, database, tables
+from pipeline.casebook import clock, database, signing, tables
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 
@@ -28,6 +28,7 @@ from pipeline.settings import Settings
 FIELDS = ("seq", "at", "actor", "act", "subject", "purpose", "detail", "previous")
 
 Note = Callable[..., None]
+_BASE_ROW = "audit begins after"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,12 @@ def verify(settings: Settings) -> Verdict:
     with database.reading(settings) as connection:
         chain = _chain_id(connection)
         witnessed = _witnessed(settings, chain)
-        previous, expected, previous_row = _genesis(chain), 1, 0
+        base = _base(connection)
+        previous_row, previous = _beginning(connection)
+        if base is not None and not _base_holds(base, settings, chain, witnessed):
+            fault = "the statement on the retired entries before it was forged"
+            return Verdict(previous_row, previous_row + 1, fault, previous)
+        expected = previous_row + 1
         for row in connection.execute(select(tables.audit).order_by("seq")):
             fault = _fault(dict(row._mapping), previous, expected, witnessed)
             if fault:
@@ -113,6 +119,73 @@ def verify(settings: Settings) -> Verdict:
             previous,
         )
     return Verdict(previous_row, None, "", previous)
+
+
+def verify_file(path: Path) -> Verdict:
+    """Recompute the chain of an exported log (.jsonl); compare the anchor yourself.
+
+    Raises
+    ------
+    DongseonError
+        If the file cannot be read as an exported log.
+    """
+    last, digest, expected = 0, "", None
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                entry = json.loads(line)
+                expected = entry["seq"] if expected is None else expected
+                fault = _fault(entry, digest or entry["previous"], expected, {})
+                if fault:
+                    return Verdict(last, expected, fault, digest)
+                last, digest, expected = expected, entry["digest"], expected + 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DongseonError(
+            f"The file {path} is no exported log ({type(error).__name__}); export one "
+            "with dongseon audit export FILE.jsonl."
+        ) from None
+    return Verdict(last, None, "", digest)
+
+
+def retire(
+    settings: Settings, actor: str, before: datetime, *, dry_run: bool = False
+) -> int:
+    """Delete the entries older than a moment; the chain goes on from the last of them.
+
+    A signed statement of where the log begins now takes their place, so that a
+    beginning that was cut off by hand is still found.
+
+    Returns
+    -------
+    How many went, or would go.
+    """
+    limit = before.astimezone(UTC).isoformat(timespec="microseconds")
+    table, about = tables.audit, tables.about
+    with database.reading(settings) as connection:
+        query = select(func.max(table.c.seq), func.count()).where(table.c.at < limit)
+        through, count = connection.execute(query).one()
+    if dry_run or not count:
+        return int(count)
+    with acting(settings) as (connection, note):
+        digest = connection.execute(
+            select(table.c.digest).where(table.c.seq == through)
+        ).scalar_one()
+        content = {
+            "chain": _chain_id(connection),
+            "seq": int(through),
+            "digest": digest,
+            "before": limit,
+        }
+        connection.execute(delete(about).where(about.c.name == _BASE_ROW))
+        connection.execute(
+            insert(about).values(
+                name=_BASE_ROW, value=json.dumps(signing.signed(settings, content))
+            )
+        )
+        with _unguarded(connection):
+            connection.execute(delete(table).where(table.c.seq <= through))
+        note(actor, "audit.retire", "audit", through=int(through), entries=int(count))
+    return int(count)
 
 
 def entries(
@@ -169,6 +242,48 @@ def digest_of(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def _base(connection: Connection) -> dict[str, Any] | None:
+    query = select(tables.about.c.value).where(tables.about.c.name == _BASE_ROW)
+    stored = connection.execute(query).scalar()
+    return None if stored is None else dict(json.loads(stored))
+
+
+def _beginning(connection: Connection) -> tuple[int, str]:
+    """Return number and digest before the first entry that is to be there."""
+    base = _base(connection)
+    if base is None:
+        return 0, _genesis(_chain_id(connection))
+    return int(base["seq"]), str(base["digest"])
+
+
+def _base_holds(
+    base: dict[str, Any], settings: Settings, chain: str, witnessed: dict[int, str]
+) -> bool:
+    return (
+        signing.holds(base, settings)
+        and base["chain"] == chain
+        and witnessed.get(base["seq"], base["digest"]) == base["digest"]
+    )
+
+
+@contextmanager
+def _unguarded(connection: Connection) -> Iterator[None]:
+    """Lift the database's own guard against deletion, within the transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_no_change"))
+        yield
+        connection.execute(text("ALTER TABLE audit ENABLE TRIGGER audit_no_change"))
+        return
+    connection.execute(text("DROP TRIGGER audit_no_delete"))
+    yield
+    connection.execute(
+        text(
+            "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        )
+    )
+
+
 def _append(
     connection: Connection,
     actor: str,
@@ -183,15 +298,19 @@ def _append(
     last = connection.execute(
         select(table.c.seq, table.c.digest).order_by(table.c.seq.desc()).limit(1)
     ).first()
+    if last is not None:
+        before, previous = int(last.seq), str(last.digest)
+    else:
+        before, previous = _beginning(connection)
     entry = {
-        "seq": last.seq + 1 if last else 1,
+        "seq": before + 1,
         "at": clock.now().isoformat(timespec="microseconds"),
         "actor": actor,
         "act": act,
         "subject": subject,
         "purpose": purpose,
         "detail": json.dumps(detail, ensure_ascii=False, sort_keys=True, default=str),
-        "previous": last.digest if last else _genesis(_chain_id(connection)),
+        "previous": previous,
     }
     digest = digest_of(entry)
     connection.execute(insert(table).values(**entry, digest=digest))

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ CASE_DAYS = 30
 EXPORT_DAYS = 14
 #: Days an ended log-in is kept.
 SESSION_DAYS = 1
+#: Days an entry of the audit log is kept: records of access to systems with sensitive
+#: data two years at least (Standards for Measures to Ensure the Safety of Personal
+#: Information, Art. 8), and a year more for complaints.
+AUDIT_DAYS = 3 * 365
 #: Time between two daily purges, and until a failed one is tried again.
 DAILY, AGAIN = timedelta(days=1), timedelta(hours=1)
 #: Hours after which the unfinished results of a killed trace are swept up.
@@ -182,6 +186,7 @@ def _run(
         _results(settings, dry_run, everything),
         *(_case_files(settings, kind, dry_run, everything) for kind in CASE_FOLDERS),
         *_rows(settings, user, dry_run, everything),
+        _audit(settings, user, dry_run),
     ]
     if dry_run:
         return items, None
@@ -318,6 +323,14 @@ def _rows(settings: Settings, user: str, dry_run: bool, everything: bool) -> lis
         _item("cases", CASE_DAYS, list(gone), 0),
         _item("sessions", SESSION_DAYS, digests, 0),
     ]
+
+
+def _audit(settings: Settings, user: str, dry_run: bool) -> Item:
+    """Retire old entries; the log itself stays when the programme ends."""
+    before = clock.now() - timedelta(days=AUDIT_DAYS)
+    gone = audit.retire(settings, user, before, dry_run=dry_run)
+    named = [f"before {before:%Y-%m-%d}"] if gone else []
+    return replace(_item("audit", AUDIT_DAYS, named, 0), count=gone)
 
 
 def _pseudonyms(connection: Connection, days: float, *, over: bool) -> set[str]:

@@ -40,6 +40,19 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     os.replace(draft, path)
 
 
+def holds(content: Mapping[str, Any], settings: Settings) -> bool:
+    """Tell whether this installation signed the content as it stands."""
+    plain = {name: value for name, value in content.items() if name != "signature"}
+    try:
+        signature = base64.b64decode(content["signature"])
+        public = base64.b64decode(content["public_key"])
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, _canonical(plain))
+    except (ValueError, KeyError, TypeError, InvalidSignature):
+        return False
+    own = _key(settings.key_file.parent / "signing.key").public_key()
+    return bool(own.public_bytes_raw() == public)
+
+
 def check(path: Path, *, settings: Settings | None = None) -> dict[str, Any]:
     """Return a certificate's content if its signature holds.
 

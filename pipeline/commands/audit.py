@@ -24,11 +24,23 @@ def attach(app: typer.Typer) -> None:
     app.add_typer(audit, name="audit")
 
 
-def verify(user: User = None) -> None:
+def verify(
+    file: Annotated[
+        Path | None, typer.Option("--file", help="An exported log (.jsonl) instead.")
+    ] = None,
+    user: User = None,
+) -> None:
     """Find any changed, removed, reordered or cut-off entry; exit code 1 if so."""
     from pipeline.casebook import audit, roles
     from pipeline.commands.casebook import context
 
+    if file is not None:
+        found = audit.verify_file(file)
+        if found.broken is not None:
+            typer.echo(f"BROKEN at entry {found.broken}: {found.fault}.", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"Sound up to entry {found.entries}, anchor {found.anchor}.")
+        return
     settings, who = context(user)
     roles.check(settings, who, "audit.verify", "audit")
     verdict = audit.verify(settings)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
-from pipeline.casebook import audit, database
+from pipeline.casebook import audit, clock, database, purge, signing
 from pipeline.errors import DongseonError
 from pipeline.settings import get_settings
 
@@ -117,3 +120,96 @@ def test_several_processes_write_one_chain(book):
 def _write(number: int) -> None:
     for turn in range(10):
         audit.record(get_settings(), f"user {number}", "read", f"turn {turn}")
+
+
+class TestRetirement:
+    """Old entries go; a beginning cut off by hand is found."""
+
+    @pytest.fixture
+    def retired(self, log, later):
+        later(timedelta(days=10))
+        audit.record(log, "ana", "read", "P-9")
+        gone = audit.retire(log, "dora", clock.now() - timedelta(days=5))
+        assert gone == 8
+        return log
+
+    def test_the_rest_is_sound(self, retired):
+        verdict = audit.verify(retired)
+        assert verdict.sound
+        assert [e["seq"] for e in audit.entries(retired)] == [9, 10]
+        assert audit.entries(retired)[-1]["act"] == "audit.retire"
+        audit.record(retired, "ana", "read", "P-10")
+        assert audit.verify(retired).entries == 11
+
+    def test_nothing_old_is_nothing_done(self, log):
+        before = clock.now() - timedelta(days=5)
+        assert audit.retire(log, "dora", before) == 0
+        assert audit.retire(log, "dora", clock.now(), dry_run=True) == 8
+        assert len(audit.entries(log)) == 8
+
+    def test_the_guard_is_back(self, retired):
+        for verb in ("UPDATE audit SET actor = 'eve'", "DELETE FROM audit"):
+            with (
+                pytest.raises(DongseonError, match="append-only"),
+                database.writing(retired) as connection,
+            ):
+                connection.execute(text(verb))
+
+    def test_a_longer_cut_is_found(self, retired):
+        tamper(retired, "DELETE FROM audit WHERE seq = 9")
+        assert audit.verify(retired).broken == 9
+
+    def test_a_forged_statement_is_found(self, retired):
+        entry = audit.entries(retired)[0]
+        with database.writing(retired) as connection:
+            query = text("SELECT value FROM about WHERE name = 'audit begins after'")
+            base = json.loads(connection.execute(query).scalar_one())
+        base |= {"seq": entry["seq"], "digest": entry["digest"]}
+        tamper(
+            retired,
+            "DELETE FROM audit WHERE seq = 9",
+            f"UPDATE about SET value = '{json.dumps(base)}' "
+            "WHERE name = 'audit begins after'",
+        )
+        verdict = audit.verify(retired)
+        assert verdict.broken == 10
+        assert "forged" in verdict.fault
+
+    def test_without_the_statement_the_cut_is_found(self, retired):
+        tamper(retired, "DELETE FROM about WHERE name = 'audit begins after'")
+        assert audit.verify(retired).broken == 1
+
+    def test_bytes_of_retired_entries_are_gone(self, log, later):
+        audit.record(log, "ana", "read", "P-1", "a-purpose-to-be-forgotten")
+        later(timedelta(days=purge.AUDIT_DAYS + 1))
+        items, path = purge.purge(log, "dora")
+        assert {i.kind: i.count for i in items}["audit"] == 9
+        stored = b"".join(p.read_bytes() for p in log.data_dir.glob("casebook.sqlite*"))
+        assert b"a-purpose-to-be-forgotten" not in stored
+        assert audit.verify(log).sound
+        assert signing.check(path, settings=log)["audit_sound"]
+
+
+def test_an_exported_log_is_verified_elsewhere(log, tmp_path):
+    from pipeline.cli import app, register
+
+    if not app.registered_commands:
+        register()
+    runner, path = CliRunner(), tmp_path / "audit.jsonl"
+    assert runner.invoke(app, ["audit", "export", str(path)]).exit_code == 0
+    out = runner.invoke(app, ["audit", "verify", "--file", str(path)])
+    assert out.exit_code == 0
+    lines = path.read_text().splitlines()
+    assert json.loads(lines[-1])["digest"] in out.output
+    for broken in (
+        [lines[0].replace("ana", "eve"), *lines[1:]],
+        [*lines[:3], *lines[4:]],
+        [lines[1], lines[0], *lines[2:]],
+    ):
+        path.write_text("\n".join(broken))
+        out = runner.invoke(app, ["audit", "verify", "--file", str(path)])
+        assert out.exit_code == 1
+        assert "BROKEN" in out.output
+    path.write_text("no log")
+    with pytest.raises(DongseonError, match="no exported log"):
+        audit.verify_file(path)

@@ -21,6 +21,7 @@ from pipeline.casebook import (
     accounts,
     audit,
     cases,
+    clock,
     database,
     followups,
     galleries,
@@ -154,6 +155,17 @@ def test_audit_log_refuses_change(book, case, statement):
         connection.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_no_change"))
         connection.execute(text("UPDATE audit SET actor = 'eve' WHERE seq = 1"))
     assert audit.verify(book).broken == 1
+
+
+def test_old_entries_retire_and_the_guard_is_back(book, case):
+    entries = len(audit.entries(book))
+    assert audit.retire(book, "dora", clock.now()) == entries
+    assert audit.verify(book).sound
+    with (
+        pytest.raises(DongseonError, match="append-only"),
+        database.writing(book) as connection,
+    ):
+        connection.execute(text("DELETE FROM audit"))
 
 
 def test_jobs_disclosure_rotation_and_purge(book, authorisation):
