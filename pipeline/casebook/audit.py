@@ -314,7 +314,7 @@ def _append(
     }
     digest = digest_of(entry)
     connection.execute(insert(table).values(**entry, digest=digest))
-    return int(entry["seq"]), digest
+    return before + 1, digest
 
 
 def _fault(

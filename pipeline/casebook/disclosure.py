@@ -46,6 +46,7 @@ _WORDS = {
         "until": "게시 종료",
         "note": "모든 접촉자가 확인된 장소는 공개하지 않습니다.",
         "none": "공개할 장소가 없습니다.",
+        "ended": "게시 기간이 끝난 목록입니다. 모든 사본을 내려 주십시오.",
     },
     "en": {
         "title": "Places a confirmed patient visited",
@@ -57,6 +58,7 @@ _WORDS = {
         "until": "To be taken down",
         "note": "Places whose contacts have all been reached are not listed.",
         "none": "There is no place to be listed.",
+        "ended": "This list has ended. Take down every copy.",
     },
 }
 
@@ -233,13 +235,21 @@ def to_html(
         if rows
         else f"<p>{words['none']}</p>"
     )
+    ends = int(disclosure.expires_at.timestamp() * 1000)
+    # A copy that was saved or printed to be shown later closes itself at its end.
+    closing = (
+        f"<script>const end=()=>{{if(Date.now()>={ends})"
+        f"document.body.textContent={json.dumps(words['ended'])}}};"
+        "end();addEventListener('beforeprint',end);setInterval(end,60000)</script>"
+    )
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
         f"<title>{words['title']}</title><style>"
         "body{font:16px/1.5 sans-serif;margin:2cm}table{border-collapse:collapse;"
         "width:100%}th,td{border:1px solid #999;padding:.4em;text-align:left}"
-        f"</style><h1>{words['title']}</h1>{table}<p>{words['note']}</p>"
-        f"<p><b>{words['until']}: {_shown(disclosure.expires_at, zone)}</b></p></html>"
+        f"</style><body><h1>{words['title']}</h1>{table}<p>{words['note']}</p>"
+        f"<p><b>{words['until']}: {_shown(disclosure.expires_at, zone)}</b></p>"
+        f"{closing}</body></html>"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -44,6 +45,10 @@ DRAFT_HOURS = 1
 CASE_FOLDERS = ("stills", "exports")
 _DAILY_ROW = "last daily purge"
 _SEED = "seed.parquet"
+#: What stays in the data folder at the end of the programme, besides the casebook's
+#: file (accounts and audit log).
+_IMPERSONAL = ("models", "basemap", "certificates", "README.md", ".gitignore")
+_PLACE_LIST = re.compile(r"places-(\d+)-\w+\.(csv|html)")
 
 
 @dataclass(frozen=True)
@@ -113,14 +118,14 @@ def purge_everything(settings: Settings, user: str) -> tuple[list[Item], Path | 
     """
     roles.check(settings, user, "purge", "everything")
     items, _ = _run(settings, user, dry_run=False, everything=True, certify=False)
+    items.append(_rest(settings))
     if not os.environ.get(crypto.KEY_VARIABLE):
         items.append(_item("key", 0, [str(settings.key_file.name)], 0))
         settings.key_file.unlink(missing_ok=True)
     left = [
         str(path.relative_to(settings.data_dir))
         for path in _files(settings.data_dir)
-        if path.relative_to(settings.data_dir).parts[0]
-        not in ("models", "basemap", "certificates", "README.md")
+        if path.relative_to(settings.data_dir).parts[0] not in _IMPERSONAL
     ]
     return items, _certify(settings, user, items, programme_exit=True, remaining=left)
 
@@ -287,17 +292,36 @@ def _case_files(settings: Settings, kind: str, dry_run: bool, everything: bool) 
     with database.reading(settings) as connection:
         query = select(tables.cases.c.pseudonym).where(tables.cases.c.status == "open")
         living = set(connection.execute(query).scalars())
+        ended = select(tables.disclosures.c.id).where(
+            tables.disclosures.c.expires_at <= clock.now()
+        )
+        over = {str(number) for number in connection.execute(ended).scalars()}
     oldest = (clock.now() - timedelta(days=EXPORT_DAYS)).timestamp()
     root, names, size = settings.data_dir / kind, [], 0
     for path in list(_files(root)):
         case = path.relative_to(root).parts[0].removeprefix("case=")
-        if case in living and path.stat().st_mtime > oldest and not everything:
+        listed = _PLACE_LIST.fullmatch(path.name)
+        current = path.stat().st_mtime > oldest and not (listed and listed[1] in over)
+        if case in living and current and not everything:
             continue
         names.append(str(path.relative_to(root)))
         size += path.stat().st_size
         if not dry_run:
             path.unlink()
     return _item(kind, EXPORT_DAYS, names, size)
+
+
+def _rest(settings: Settings) -> Item:
+    """Delete what else lies in the data folder: copies of footage, leftovers."""
+    names, size = [], 0
+    for path in list(_files(settings.data_dir)):
+        name = path.relative_to(settings.data_dir)
+        if name.parts[0] in _IMPERSONAL or name.name.startswith("casebook.sqlite"):
+            continue
+        names.append(str(name))
+        size += path.stat().st_size
+        path.unlink()
+    return _item("other files", 0, names, size)
 
 
 def _rows(settings: Settings, user: str, dry_run: bool, everything: bool) -> list[Item]:

@@ -258,8 +258,6 @@ def test_pages_by_role(look: Open, staff: Settings, user: str) -> None:
     scripts = [info.get("script_path") for info in menu._registered_pages.values()]
     menu_of = {Path(str(path)).stem for path in scripts if path}
     assert menu_of & {"trace", "cases", "sql", "audit"} == ALLOWED[user]
-    if not ALLOWED[user]:
-        assert "no page for your role" in text(menu)
     for name in ("cases", "sql", "audit", "trace"):
         if name in ALLOWED[user]:
             continue

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -139,10 +140,45 @@ def test_markup_in_a_place_is_harmless_and_permission_is_needed(book, authorisat
     made = disclosure.disclose(
         authorisation, [replace(FIRST, place="<script>x")], settings=book
     )
-    assert "<script>" not in disclosure.to_html(made)
+    page = disclosure.to_html(made)
+    assert page.count("<script>") == 1  # its own
+    assert "&lt;script&gt;x" in page
     with pytest.raises(NotAuthorisedError):
         disclosure.disclose(replace(authorisation, user="x"), [FIRST], settings=book)
     with pytest.raises(DongseonError, match="ko or en"):
         disclosure.to_csv(made, "fr")
     with pytest.raises(DongseonError, match="no list 99"):
         disclosure.load(authorisation, 99, settings=book)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_saved_page_closes_itself_at_its_end(tmp_path, language):
+    """In Chromium: readable before, empty after, whatever copy was kept."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    now = datetime.now(UTC)
+    place = disclosure.Place("</script>도서관", "원미구", "심곡동", now, now)
+    made = disclosure.Disclosure(1, now, now + timedelta(days=1), (place,))
+    path = tmp_path / "list.html"
+    path.write_text(disclosure.to_html(made, language), encoding="utf-8")
+    words = disclosure._WORDS[language]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        page = browser.new_page()
+        page.clock.install(time=now)
+        page.goto(path.as_uri())
+        shown = page.inner_text("body")
+        assert "심곡동" in shown
+        assert words["title"] in shown
+        page.clock.set_system_time(now + timedelta(days=2))
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.inner_text("body") == words["ended"]
+        page.reload()
+        assert page.inner_text("body") == words["ended"]
+        browser.close()

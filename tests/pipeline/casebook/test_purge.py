@@ -78,6 +78,29 @@ def test_files_of_no_known_case_and_old_exports_go(book, case):
     assert not old.exists()
 
 
+def test_an_ended_place_list_goes_before_other_exports(book, authorisation):
+    from sqlalchemy import insert
+
+    from pipeline.casebook import clock, database, tables
+
+    with database.writing(book) as connection:
+        for ends in (-DAY, DAY):
+            connection.execute(
+                insert(tables.disclosures).values(
+                    case_id=1,
+                    made_by="ana",
+                    made_at=clock.now() - 2 * DAY,
+                    expires_at=clock.now() + ends,
+                    places="[]",
+                )
+            )
+    ended = lay(book, "exports/case=P-TEST/places-1-ko.html")
+    current = lay(book, "exports/case=P-TEST/places-2-ko.html")
+    other = lay(book, "exports/case=P-TEST/contacts.csv")
+    assert counts(purge.purge(book, "dora")[0]) == {"exports": 1}
+    assert (ended.exists(), current.exists(), other.exists()) == (False, True, True)
+
+
 def test_deleted_bytes_are_in_no_file(book, authorisation):
     galleries.enrol_tracklet(authorisation, 123456789, settings=book)
     marker = b"ana-the-very-personal-requester"
@@ -103,8 +126,13 @@ def test_programme_exit_proves_that_nothing_personal_is_left(book, authorisation
     lay(book, "results/case=P-TEST/run=1/run.parquet")
     lay(book, "observations/footage/date=2025-11-03/hour=01/a.parquet")
     lay(book, "exports/case=P-TEST/contacts.csv")
+    lay(book, "footage/street.avi")
+    lay(book, "observations/.quarantine/tracklet/x.parquet")
+    kept = lay(book, "models/face.onnx")
     items, path = purge.purge_everything(book, "dora")
-    assert {"observations", "results", "exports", "cases", "key"} <= set(counts(items))
+    assert kept.exists()
+    gone = {"observations", "results", "exports", "cases", "key", "other files"}
+    assert gone <= set(counts(items))
     assert not book.key_file.exists()
     certificate = signing.check(path, settings=book)
     assert certificate["programme_exit"]
