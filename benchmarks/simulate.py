@@ -30,18 +30,19 @@ def measure(
     raw = raw_seconds(folder / "raw.bin", done.bytes)
     return {
         "seconds": done.seconds,
+        "seconds_of_the_hours": done.hours_seconds,
         "processor_seconds": busy,
         "tracklets": done.tracklets,
         "ground_points": done.detections,
-        "tracklets_per_second": done.tracklets / done.seconds,
-        "ground_points_per_second": done.detections / done.seconds,
+        "tracklets_per_second": done.tracklets / done.hours_seconds,
+        "ground_points_per_second": done.detections / done.hours_seconds,
         "tracklets_per_processor_second": done.tracklets / busy,
         "bytes": done.bytes,
         "bytes_per_tracklet": done.bytes / max(1, done.tracklets),
-        "bytes_per_second": done.bytes / done.seconds,
+        "bytes_per_second": done.bytes / done.hours_seconds,
         "peak_memory_bytes": memory.bytes,
         "baselines_seconds": {"raw_write_fsync": raw},
-        "times_raw_write": done.seconds / raw,
+        "times_raw_write": done.hours_seconds / raw,
     }
 
 

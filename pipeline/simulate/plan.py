@@ -52,6 +52,7 @@ class Summary:
     duplicated: float = 0.0  #: share of camera hours stored twice
     residents: int = 0
     seconds: float = 0.0
+    hours_seconds: float = 0.0  #: of `seconds`, once people and network were drawn
     bytes: int = 0
 
 

@@ -102,8 +102,10 @@ def simulate(
             summary.hours_found += 1
         else:
             todo.append(hour)
+    begun = time.perf_counter()
     with threadpool_limits(1):  # the pool's threads do the work
         city.run(todo, summary, tell)
+    summary.hours_seconds = time.perf_counter() - begun
     tell("done", plan.hours)
     summary.seconds = time.perf_counter() - started
     files = (p for p in out.rglob("*.parquet"))
