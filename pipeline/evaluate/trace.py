@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,19 +24,32 @@ from pipeline.casebook import demo
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import StoreError
 from pipeline.evaluate.trace_baselines import Faces, best
-from pipeline.evaluate.trace_figures import figures_of
-from pipeline.evaluate.trace_truth import Answer, Known
+from pipeline.evaluate.trace_figures import (
+    Tally,
+    figures_of,
+    intervals_of,
+    reliability,
+    stays,
+)
+from pipeline.evaluate.trace_truth import Known
 from pipeline.settings import Settings
 from pipeline.simulate import network, recogniser
 from pipeline.simulate.residents import populate
 from pipeline.simulate.run import Plan
+from pipeline.store.ids import to_local_cm
 from pipeline.trace import run as tracing
-from pipeline.trace.observations import Scope
+from pipeline.trace.columns import seconds
+from pipeline.trace.observations import Passes, Scope
+from pipeline.trace.search import templates_of
 
 #: Fewest recorded passes of a resident who is chosen as patient.
 LEAST_PASSES = 3
 #: Photographs enrolled of each patient: frontal, bare, this wide (pixels).
 PHOTOS, PHOTO_PX = 3, 112.0
+
+
+#: name -> whether passes must be reachable from each other.
+BASELINES = {"nearest_neighbour_threshold": False, "threshold_greedy_speed": True}
 
 
 @dataclass(frozen=True)
@@ -50,76 +63,151 @@ class Photo:
 
 
 def evaluate(
-    city: Path,
+    cities: Sequence[Path],
     patients: int,
     *,
     settings: Settings,
     seed: int = 1,
+    pointed: bool = True,
     progress: Callable[[str, int], object] | None = None,
 ) -> dict[str, Any]:
-    """Trace some residents of a simulated city and compare with its truth.
+    """Trace some residents of simulated cities and compare with their truth.
 
     Parameters
     ----------
-    city : folder made by `dongseon simulate`; nothing in it is changed.
-    patients : how many residents to trace, drawn by `seed` among those whose
+    cities : folders made by `dongseon simulate`; nothing in them is changed.
+    patients : how many residents of each to trace, drawn by `seed` among those whose
         contacts are recorded and who were seen at least three times.
     settings : registry and threads; the casebook is a temporary one.
+    pointed : begin with one pass of the patient pointed at, as where somebody was
+        filmed at a clinic: that with the widest face; its face joins the photographs,
+        for the baselines as well.
     progress : told the case in work and how many are finished.
 
     Returns
     -------
-    dict of figures pooled over patients, with `baselines` and `patients` inside.
-    Sightings are counted by pass; `path_idf1` weighs each pass by its seconds.
+    dict of figures pooled over patients, with intervals, `baselines`, `cities` and
+    `patients` inside. Sightings are counted by pass; `path_idf1` weighs each pass by
+    its seconds.
 
     Raises
     ------
     StoreError
-        If the folder holds no truth, or nobody fit to be traced.
+        If a folder holds no truth, or nobody fit to be traced.
     """
-    plan = _plan(city)
-    known = Known(city)
-    chosen = _chosen(known, patients, seed)
-    photos = _photos(plan, settings, chosen)
+    started = time.perf_counter()
     rows: list[dict[str, Any]] = []
-    answers: dict[str, list[Answer]] = {"trace": []}
-    candidates: list[Faces] = []
-    with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-") as home:
-        own = _installation(Path(home), city, settings)
-        for number, resident in enumerate(chosen):
-            case = f"E-{number + 1:03d}"
-            if progress:
-                progress(case, number)
-            order = _order(own, case, plan)
-            mine = photos[number]
-            result = tracing.trace(order, settings=own, photos=mine)
-            answer = known.answer(resident, result)
-            answers["trace"].append(answer)
-            candidates.append(Faces.read(Scope(order, own), mine))
-            rows.append(_row(case, resident, known, answer, result))
-        baselines = {
-            "nearest_neighbour_threshold": best(known, chosen, candidates, own, False),
-            "threshold_greedy_speed": best(known, chosen, candidates, own, True),
-        }
-    report: dict[str, Any] = {**figures_of(known, chosen, answers["trace"])}
-    report["seconds_per_trace"] = float(np.mean([a.spent for a in answers["trace"]]))
-    report["baselines"] = baselines
-    report["city"] = json.loads(json.dumps(plan.__dict__))
-    report["seed"] = seed
+    tallies: dict[str, list[Tally]] = {"trace": [], **{name: [] for name in BASELINES}}
+    told = []
+    for city in cities:
+        before = len(tallies["trace"])
+        thresholds = _city(
+            city, patients, settings, seed, pointed, tallies, rows, progress
+        )
+        mine = {name: figures_of(one[before:]) for name, one in tallies.items()}
+        plan = json.loads(json.dumps(_plan(city).__dict__))
+        own = mine.pop("trace")
+        told.append({**own, "baselines": mine, "thresholds": thresholds, "city": plan})
+    report: dict[str, Any] = _pooled(tallies["trace"])
+    report["baselines"] = {name: _pooled(tallies[name]) for name in BASELINES}
+    report["reliability"] = reliability(tallies["trace"])
+    report["seconds_per_trace"] = float(np.mean([t.spent for t in tallies["trace"]]))
+    report["cities"] = told
+    report["seed"], report["pointed"] = seed, pointed
+    report["seconds"] = time.perf_counter() - started
     report["patients"] = rows
     return report
 
 
-def _row(
-    case: str, resident: int, known: Known, answer: Answer, result: tracing.TraceResult
-) -> dict[str, Any]:
-    mine = known.passes(resident)
+def _pooled(tallies: list[Tally]) -> dict[str, Any]:
+    return {**figures_of(tallies), "interval_5_95": intervals_of(tallies)}
+
+
+def _city(
+    city: Path,
+    patients: int,
+    settings: Settings,
+    seed: int,
+    pointed: bool,
+    tallies: dict[str, list[Tally]],
+    rows: list[dict[str, Any]],
+    progress: Callable[[str, int], object] | None,
+) -> dict[str, float]:
+    """Trace the patients of one city; returns the baselines' thresholds."""
+    plan = _plan(city)
+    known = Known(city)
+    chosen = _chosen(known, patients, seed)
+    photos = _photos(plan, settings, chosen)
+    faces: list[Faces] = []
+    with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-") as home:
+        own = _installation(Path(home), city, settings)
+        for number, resident in enumerate(chosen):
+            case = f"E-{len(rows) + 1:03d}"
+            if progress:
+                progress(case, len(rows))
+            order = _order(own, case, plan)
+            mine = photos[number]
+            scope = Scope(order, own)
+            row = _widest(scope, known, resident) if pointed else None
+            tracklet = None if row is None else int(scope.passes().ids[row])
+            result = tracing.trace(order, settings=own, photos=mine, tracklet=tracklet)
+            tally = _traced(known, resident, result)
+            tallies["trace"].append(tally)
+            if row is not None:
+                passes = scope.passes()
+                mine = [*mine, *_views(passes, row)]
+            faces.append(Faces.read(scope, mine))
+            rows.append(_row(case, tally, result))
+        thresholds = {}
+        for name, speed in BASELINES.items():
+            found, thresholds[name] = best(known, chosen, faces, own, speed)
+            tallies[name] += found
+    return thresholds
+
+
+def _traced(known: Known, resident: int, result: tracing.TraceResult) -> Tally:
+    table = result.sightings
+    ids = table["tracklet_id"].to_numpy()
+    on = table["on_path"].to_numpy(zero_copy_only=False)
+    start, end = seconds(table["start_at"])[on], seconds(table["end_at"])[on]
+    east, north = to_local_cm(table["lon"].to_numpy(), table["lat"].to_numpy())
+    at = (np.column_stack([east, north]) / 100)[on]
+    people = [
+        (row["tracklet_ids"], row["seconds_24h"]) for row in result.contacts.to_pylist()
+    ]
+    candidates = (ids, table["posterior"].to_numpy())
+    stayed = stays(start, end, at, at)
+    tally = known.tally(resident, ids[on], candidates, people, stayed)
+    tally.spent = result.seconds
+    return tally
+
+
+def _widest(scope: Scope, known: Known, resident: int) -> int | None:
+    """Row of the pass of a resident that shows the widest face."""
+    passes = scope.passes()
+    mine = np.flatnonzero(np.isin(passes.ids, known.passes(resident)))
+    if not len(mine):
+        return None
+    return int(mine[np.argmax(np.nan_to_num(passes.face_width_px[mine]))])
+
+
+def _views(passes: Passes, row: int) -> list[Photo]:
+    return [
+        Photo(one.vector, one.model, face_width_px=one.width_px)
+        for one in templates_of(passes, row)
+        if one.kind == "face"
+    ]
+
+
+def _row(case: str, tally: Tally, result: tracing.TraceResult) -> dict[str, Any]:
+    right, named, true = tally.passes
     return {
         "case": case,
-        "passes": len(mine),
-        "on_path": len(answer.tracklets),
-        "right": int(np.isin(answer.tracklets, mine).sum()),
-        "posterior_sum": float(answer.probability.sum()),
+        "passes": true,
+        "on_path": named,
+        "right": right,
+        "posterior_sum": float(tally.probability.sum()),
+        "absent": result.absent,
         "searched": result.tracklets_searched,
         "seconds": round(result.seconds, 3),
         "stages": {k: round(v, 3) for k, v in result.stages.items()},
@@ -204,15 +292,3 @@ def save(report: dict[str, Any], path: Path) -> None:
     pending = path.with_name(f".{path.name}.pending")
     pending.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     pending.replace(path)
-
-
-def run(
-    city: Path, patients: int, out: Path | None, settings: Settings, seed: int = 1
-) -> dict[str, Any]:
-    """Evaluate and save; see `evaluate`."""
-    started = time.perf_counter()
-    report = evaluate(city, patients, settings=settings, seed=seed)
-    report["seconds"] = time.perf_counter() - started
-    if out is not None:
-        save(report, out)
-    return report

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.cameras import travel_time
-from pipeline.evaluate.trace_figures import figures_of
-from pipeline.evaluate.trace_truth import Answer, Known
+from pipeline.evaluate.trace_figures import Tally, figures_of, stays
+from pipeline.evaluate.trace_truth import Known
 from pipeline.settings import Settings
 from pipeline.store import vectors
 from pipeline.trace import assembly
-from pipeline.trace.contacts import Contact, Rule
+from pipeline.trace.contacts import Rule
 from pipeline.trace.observations import Passes, Scope
 
 #: Thresholds the baselines may choose from, on the very data they are judged by:
@@ -81,43 +81,39 @@ def best(
     faces: list[Faces],
     settings: Settings,
     speed: bool,
-) -> dict[str, Any]:
-    """Figures of a baseline at the threshold that gives it the best path."""
+) -> tuple[list[Tally], float]:
+    """Tallies of a baseline at the threshold that gives it the best path."""
     scored = []
     for threshold in THRESHOLDS:
-        answers = []
-        for resident, face in zip(chosen, faces, strict=True):
-            rows = face.path(threshold, speed)
-            answers.append(_plain(known, resident, face, rows, {}))
-        scored.append((figures_of(known, chosen, answers)["path_idf1"], threshold))
+        tallies = [
+            _tally(known, resident, face, face.path(threshold, speed), [])
+            for resident, face in zip(chosen, faces, strict=True)
+        ]
+        scored.append((figures_of(tallies)["path_idf1"], threshold))
     threshold = max(scored)[1]
-    answers = []
+    tallies = []
     for resident, face in zip(chosen, faces, strict=True):
         rows = face.path(threshold, speed)
         people = assembly.contacts_of(
             face.scope, face.passes.take(rows), Rule(), settings.threads
         )
-        answers.append(_plain(known, resident, face, rows, _spans(known, people)))
-    return {**figures_of(known, chosen, answers), "threshold": threshold}
+        named = [(list(one.tracklets), float(one.seconds_24h)) for one in people]
+        tallies.append(_tally(known, resident, face, rows, named))
+    return tallies, threshold
 
 
-def _plain(
+def _tally(
     known: Known,
     resident: int,
     face: Faces,
     rows: np.ndarray,
-    seconds: dict[int, int],
-) -> Answer:
+    people: list[tuple[list[int], float]],
+) -> Tally:
+    these = face.passes
     ids = face.ids[rows]
-    return Answer(
-        tracklets=ids,
-        seconds=seconds,
-        # The only certainty a threshold knows is its cosine.
-        probability=np.clip(face.cosine[rows], 0, 1),
-        right=known.owner_of(ids) == resident,
+    # The only certainty a threshold knows is its cosine.
+    candidates = (ids, np.clip(face.cosine[rows], 0, 1))
+    stayed = stays(
+        these.start[rows], these.end[rows], these.first[rows], these.last[rows]
     )
-
-
-def _spans(known: Known, people: list[Contact]) -> dict[int, int]:
-    pairs = [(list(one.tracklets), float(one.seconds_24h)) for one in people]
-    return known.by_resident(pairs)[0]
+    return known.tally(resident, ids, candidates, people, stayed)

@@ -1,51 +1,94 @@
-"""Figures of traces: right and wrong passes and contacts, calibration."""
+"""Figures of traces: right and wrong passes, visits and contacts, calibration."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, field
 
-from pipeline.evaluate.trace_truth import Answer, Known
+import numpy as np
 
 #: Seconds within 2 m from which a contact counts, by name of the figure.
 CONTACT_SECONDS = {"contact_f1_15min": 900, "contact_f1_1min": 60}
+#: Least length of a stay, metres within which and share of the shorter stay for
+#: which two stays are the same visit.
+STAY_SECONDS, STAY_METRES, STAY_OVERLAP = 600.0, 200.0, 0.5
 _BINS = 10
+#: Figures that are given with an interval, and resamples it is drawn from.
+WITH_INTERVAL = (
+    "path_idf1", "path_hota", "sighting_precision", "sighting_recall", "visit_f1",
+    "contact_f1_1min", "contact_f1_15min", "posterior_ece",
+)  # fmt: skip
+_RESAMPLES = 400
 
 
-def figures_of(
-    known: Known, chosen: list[int], answers: list[Answer]
-) -> dict[str, float]:
-    """Pool the answers of all patients."""
-    hit = named = true = hit_s = named_s = true_s = 0.0
-    for resident, answer in zip(chosen, answers, strict=True):
-        mine = known.passes(resident)
-        right = answer.tracklets[np.isin(answer.tracklets, mine)]
-        hit, named, true = (
-            hit + len(right),
-            named + len(answer.tracklets),
-            true + len(mine),
-        )
-        hit_s += known.seconds_of(right)
-        named_s += known.seconds_of(answer.tracklets)
-        true_s += known.seconds_of(mine)
+@dataclass
+class Tally:
+    """What one method said of one patient, counted against the truth."""
+
+    passes: tuple[int, int, int]  #: right, named, true
+    seconds: tuple[float, float, float]  #: of the same passes
+    probability: np.ndarray  #: float64, of each pass it named, on the path or not
+    right: np.ndarray  #: bool, whether each of those is the patient's
+    said: dict[int, int] = field(default_factory=dict)  #: resident -> seconds near
+    truly: dict[int, int] = field(default_factory=dict)  #: the same, in truth
+    visits: tuple[int, int, int] = (0, 0, 0)  #: right, named, true
+    time_errors: list[float] = field(default_factory=list)  #: s, of right visits
+    spent: float = 0.0  #: seconds of work
+
+
+def figures_of(tallies: list[Tally]) -> dict[str, float]:
+    """Pool the tallies of all patients."""
+    hit, named, true = _sums([t.passes for t in tallies])
+    hit_s, named_s, true_s = _sums([t.seconds for t in tallies])
+    seen, told, were = _sums([t.visits for t in tallies])
+    errors = [e for t in tallies for e in t.time_errors]
+    # One person: association is as good as detection, pass by pass (Luiten et al.,
+    # IJCV 129:548-578, 2021, with places known exactly).
+    hota = [
+        t.passes[0] / max(t.passes[1] + t.passes[2] - t.passes[0], 1) for t in tallies
+    ]
     figures = {
         "path_idf1": 2 * hit_s / max(named_s + true_s, 1e-9),
-        "sighting_precision": hit / max(named, 1),
+        "path_hota": float(np.mean(hota)) if hota else float("nan"),
+        "sighting_precision": hit / named if named else float("nan"),
         "sighting_recall": hit / max(true, 1),
+        "visit_f1": _f1(seen, told, were),
+        "visit_median_time_error_s": (
+            float(np.median(errors)) if errors else float("nan")
+        ),
     }
     for name, least in CONTACT_SECONDS.items():
-        both = said = were = 0
-        for resident, answer in zip(chosen, answers, strict=True):
-            truly = {k for k, s in known.met.get(resident, {}).items() if s >= least}
-            named_as = {k for k, s in answer.seconds.items() if s >= least}
-            both, said, were = (
-                both + len(truly & named_as), said + len(named_as), were + len(truly),
-            )  # fmt: skip
-        figures[name] = 2 * both / (said + were) if said + were else float("nan")
-        figures[f"{name.replace('_f1', 's')}_true"] = were
-    probability = np.concatenate([answer.probability for answer in answers])
-    right = np.concatenate([answer.right for answer in answers])
+        both = said = truly = 0
+        for tally in tallies:
+            real = {k for k, s in tally.truly.items() if s >= least}
+            called = {k for k, s in tally.said.items() if s >= least}
+            both, said = both + len(real & called), said + len(called)
+            truly += len(real)
+        figures[name] = _f1(both, said, truly)
+        short = name.replace("_f1", "s")
+        figures[f"{short}_precision"] = both / said if said else float("nan")
+        figures[f"{short}_recall"] = both / truly if truly else float("nan")
+        figures[f"{short}_true"] = truly
+    probability = np.concatenate([t.probability for t in tallies])
+    right = np.concatenate([t.right for t in tallies])
     figures["posterior_ece"] = calibration_error(probability, right)
     return figures
+
+
+def intervals_of(tallies: list[Tally], seed: int = 1) -> dict[str, list[float]]:
+    """5-95 % of each figure over patients drawn with replacement (bootstrap)."""
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {name: [] for name in WITH_INTERVAL}
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(0, len(tallies), len(tallies))
+        found = figures_of([tallies[k] for k in rows])
+        for name in WITH_INTERVAL:
+            drawn[name].append(found[name])
+    result = {}
+    for name, values in drawn.items():
+        known = np.array([v for v in values if not np.isnan(v)])
+        if len(known):
+            result[name] = [float(q) for q in np.quantile(known, [0.05, 0.95])]
+    return result
 
 
 def calibration_error(probability: np.ndarray, right: np.ndarray) -> float:
@@ -63,17 +106,62 @@ def calibration_error(probability: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(gap).sum() / len(probability))
 
 
-def reliability(answers: list[Answer]) -> list[dict[str, float]]:
+def reliability(tallies: list[Tally]) -> list[dict[str, float]]:
     """Ten bins of posterior: how many, their mean, and the share that was right."""
-    probability = np.concatenate([answer.probability for answer in answers])
-    right = np.concatenate([answer.right for answer in answers])
+    probability = np.concatenate([t.probability for t in tallies])
+    right = np.concatenate([t.right for t in tallies])
     place = np.minimum((probability * _BINS).astype(int), _BINS - 1)
     return [
         {
             "from": k / _BINS,
             "count": int((place == k).sum()),
-            "mean": float(probability[place == k].mean()) if (place == k).any() else 0,
-            "right": float(right[place == k].mean()) if (place == k).any() else 0,
+            "mean": float(probability[place == k].mean()),
+            "right": float(right[place == k].mean()),
         }
         for k in range(_BINS)
+        if (place == k).any()
     ]
+
+
+def stays(
+    start: np.ndarray, end: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """Stays between passes in order of time: float64 [k, 4], x, y, arrival, leaving.
+
+    A stay is where one comes back into view near where one was lost, ten minutes
+    later or more.
+    """
+    if len(start) < 2:
+        return np.empty((0, 4))
+    gap = start[1:] - end[:-1]
+    apart = np.hypot(*(first[1:] - last[:-1]).T)
+    here = np.flatnonzero((gap >= STAY_SECONDS) & (apart <= STAY_METRES))
+    middle = (first[here + 1] + last[here]) / 2
+    return np.column_stack([middle, end[here], start[here + 1]])
+
+
+def match_stays(
+    said: np.ndarray, true: np.ndarray
+) -> tuple[tuple[int, int, int], list[float]]:
+    """Match stays said [k, 4] with true ones [m, 4]: counts and errors of arrival."""
+    errors: list[float] = []
+    left = set(range(len(true)))
+    for x, y, arrive, leave in said:
+        for k in sorted(left):
+            a, b, begin, finish = true[k]
+            both = min(leave, finish) - max(arrive, begin)
+            shorter = min(leave - arrive, finish - begin)
+            if np.hypot(x - a, y - b) <= STAY_METRES and both > STAY_OVERLAP * shorter:
+                left.discard(k)
+                errors.append(abs(float(arrive - begin)))
+                break
+    return (len(errors), len(said), len(true)), errors
+
+
+def _sums(rows: list[tuple]) -> tuple[float, float, float]:
+    a, b, c = np.array(rows, dtype=float).reshape(-1, 3).sum(axis=0)
+    return float(a), float(b), float(c)
+
+
+def _f1(both: float, said: float, were: float) -> float:
+    return 2 * both / (said + were) if said + were else float("nan")

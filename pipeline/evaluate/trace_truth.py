@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.evaluate.trace_figures import STAY_SECONDS, Tally, match_stays
 from pipeline.simulate import truth
-from pipeline.trace.run import TraceResult
-
-
-@dataclass
-class Answer:
-    """What one method said of one patient."""
-
-    tracklets: np.ndarray  #: int64, passes said to be the patient's
-    seconds: dict[int, int]  #: resident -> seconds within 2 m, any 24 hours
-    probability: np.ndarray  #: float64, of each pass it named, on the path or not
-    right: np.ndarray  #: bool, whether each of those is the patient's
-    spent: float = 0.0
-    strangers: int = 0  #: contacts beyond the first named for one resident
+from pipeline.store.ids import to_local_cm
 
 
 class Known:
@@ -44,6 +32,13 @@ class Known:
         ]
         met = truth.read(city, "contacts")
         met = met.filter(met["recorded"])
+        been = truth.read(city, "visits")
+        been = been.filter(pc.is_valid(been["leave_at"]))
+        self._guest = been["resident"].to_numpy()
+        self._arrive = been["arrive_at"].cast(pa.int64()).to_numpy() / 1e6
+        self._leave = been["leave_at"].cast(pa.int64()).to_numpy() / 1e6
+        east, north = to_local_cm(been["lon"].to_numpy(), been["lat"].to_numpy())
+        self._at = np.column_stack([east, north]) / 100
         self.met: dict[int, dict[int, int]] = {}
         for patient, other, span in zip(
             met["patient"].to_pylist(),
@@ -68,24 +63,47 @@ class Known:
         at = np.minimum(np.searchsorted(self.ids, tracklets), len(self.ids) - 1)
         return float(self.length[at][self.ids[at] == tracklets].sum())
 
-    def answer(self, resident: int, result: TraceResult) -> Answer:
-        """Arrange what a trace said."""
-        table = result.sightings
-        ids = table["tracklet_id"].to_numpy()
-        on_path = table["on_path"].to_numpy(zero_copy_only=False)
-        pairs = [
-            (row["tracklet_ids"], row["seconds_24h"])
-            for row in result.contacts.to_pylist()
-        ]
-        seconds, more = self.by_resident(pairs)
-        return Answer(
-            tracklets=ids[on_path],
-            seconds=seconds,
-            probability=table["posterior"].to_numpy(),
-            right=self.owner_of(ids) == resident,
-            spent=result.seconds,
-            strangers=more,
+    def tally(
+        self,
+        resident: int,
+        tracklets: np.ndarray,
+        candidates: tuple[np.ndarray, np.ndarray],
+        people: list[tuple[list[int], float]],
+        stayed: np.ndarray,
+    ) -> Tally:
+        """Count what was said of one patient against the truth.
+
+        Parameters
+        ----------
+        tracklets : int64, passes said to be the patient's.
+        candidates : (int64, float64), passes and the probability given to each.
+        people : (tracklets, seconds within 2 m) of each contact named.
+        stayed : float64 [k, 4], as of `stays`.
+        """
+        mine = self.passes(resident)
+        right = tracklets[np.isin(tracklets, mine)]
+        visits, errors = match_stays(stayed, self.stays(resident))
+        return Tally(
+            passes=(len(right), len(tracklets), len(mine)),
+            seconds=(
+                self.seconds_of(right),
+                self.seconds_of(tracklets),
+                self.seconds_of(mine),
+            ),
+            probability=candidates[1],
+            right=self.owner_of(candidates[0]) == resident,
+            said=self.by_resident(people)[0],
+            truly=self.met.get(resident, {}),
+            visits=visits,
+            time_errors=errors,
         )
+
+    def stays(self, resident: int) -> np.ndarray:
+        """True visits of at least ten minutes: float64 [m, 4], as of `stays`."""
+        rows = np.flatnonzero(self._guest == resident)
+        long = self._leave[rows] - self._arrive[rows] >= STAY_SECONDS
+        rows = rows[long]
+        return np.column_stack([self._at[rows], self._arrive[rows], self._leave[rows]])
 
     def by_resident(
         self, people: list[tuple[list[int], float]]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.trace import contacts, exposure, legs, linking, path, review
 from pipeline.trace.columns import floats, lonlat, moment
+from pipeline.trace.field import Field
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.search import Evidence
 from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
@@ -57,7 +58,7 @@ def assemble(
         tracks,
     )
     near = _near(mine, passes, detections, tracks, rule)
-    people = _people(passes, near, rule, threads)
+    people = _people(passes, mine.ids, near, rule, threads)
     indoors = _indoors(scope, passes, near)
     unknowns = exposure.draw()
     dose = exposure.of_contacts(people, near, indoors, unknowns)
@@ -81,7 +82,7 @@ def contacts_of(
     ours = np.isin(detections["tracklet_id"].to_numpy(), mine.ids)
     tracks = contacts.interpolate(detections.filter(pa.array(ours)))
     near = _near(mine, passes, detections, tracks, rule)
-    return _people(passes, near, rule, threads)
+    return _people(passes, mine.ids, near, rule, threads)
 
 
 def _shown(
@@ -163,10 +164,18 @@ def _pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
 
 
 def _people(
-    passes: Passes, near: contacts.Near, rule: contacts.Rule, threads: int
+    passes: Passes,
+    patient: np.ndarray,
+    near: contacts.Near,
+    rule: contacts.Rule,
+    threads: int,
 ) -> list[contacts.Contact]:
     involved = np.flatnonzero(np.isin(passes.ids, near.tracklet))
-    same = linking.same_person(passes.take(involved), threads=threads)
+    field = passes.kept("field", lambda: Field(passes))
+    mine = np.flatnonzero(np.isin(passes.ids, patient))
+    same = linking.same_person(
+        passes.take(involved), threads=threads, field=field, avoid=mine
+    )
     return contacts.contacts(near, rule, same)
 
 

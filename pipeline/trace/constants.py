@@ -61,7 +61,7 @@ FACE_ALIKE_SHARE: Final = 1e-6
 #: pictures made small, which keep more than a small picture: in real footage faces
 #: of that size of two people do reach a cosine of 0.5). Narrower: nothing.
 FACE_MASKED_CAP: Final = 7.0
-FACE_SMALL_CAP: Final = 3.5
+FACE_SMALL_CAP: Final = 4.6
 #: Likeness of the errors of several faces of one person: who looks like the patient
 #: does so in every view (Kish, Survey Sampling, 1965, section 5.4: n views are worth
 #: n / (1 + (n - 1) r); r chosen so that one in e^x strangers of a simulated city

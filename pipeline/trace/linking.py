@@ -10,8 +10,10 @@ import numpy as np
 
 from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
-from pipeline.trace.observations import Passes
+from pipeline.trace.field import Field
+from pipeline.trace.passes import Passes
 from pipeline.trace.search import search, templates_of
+from pipeline.trace.walks import follow
 
 #: Passes compared with each other at most; beyond, the rest stay apart.
 _MOST = 500
@@ -22,6 +24,8 @@ def same_person(
     *,
     least_llr: float = c.CONTACT_LINK_LLR,
     threads: int = 2,
+    field: Field | None = None,
+    avoid: np.ndarray | None = None,
 ) -> dict[int, int]:
     """Group passes of people near the patient.
 
@@ -30,6 +34,10 @@ def same_person(
     passes : passes near the patient, each at least once; n rows.
     least_llr : log-likelihood ratio (face and, on one day, clothing) from which
         two passes are one person.
+
+    field : all passes: those of one walk are one person, and walks are compared by
+        what they wore over all of their passes.
+    avoid : int64, rows of the field that are the patient's.
 
     Returns
     -------
@@ -44,11 +52,16 @@ def same_person(
     few = passes.take(np.arange(n))
     llr = np.full((n, n), -np.inf)
     for i in range(n):
-        mine = templates_of(few, i)
+        mine = [t for t in templates_of(few, i) if t.kind == "face" or field is None]
         if mine:
             llr[i] = search(few, mine, threads=threads).llr
     # The weaker direction counts: a match must hold whichever is the template.
     both = np.minimum(llr, llr.T)
+    if field is not None:
+        both = np.where(np.isfinite(both), both, 0.0)
+        walk, alike = _walked(few, field, avoid)
+        same = walk[:, None] == walk[None, :]
+        both = np.where(same, np.maximum(both + alike, 2 * least_llr), both + alike)
     one, other = np.triu_indices(n, 1)
     strong = both[one, other] >= least_llr
     one, other = one[strong], other[strong]
@@ -66,6 +79,41 @@ def same_person(
         name = int(few.ids[rows].min())
         group.update(dict.fromkeys(few.ids[rows].tolist(), name))
     return group
+
+
+def _walked(
+    passes: Passes, field: Field, avoid: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Walk of each pass [n], and evidence of clothing of each pair of walks [n, n]."""
+    order = np.argsort(field.passes.ids)
+    rows = order[np.searchsorted(field.passes.ids, passes.ids, sorter=order)]
+    taken = np.zeros(len(field), dtype=bool)
+    if avoid is not None:
+        taken[avoid] = True
+    walks = follow(field, rows, taken)
+    place = np.full(len(field), -1, dtype=np.int64)
+    for k, walk in enumerate(walks):
+        place[walk.rows] = k
+    alike = np.zeros((len(walks), len(walks)))
+    day = np.array([field.day[walk.rows[0]] for walk in walks])
+    for today in np.unique(day):
+        which = np.flatnonzero(day == today)
+        means, views = [], []
+        for k in which:
+            worn, law = field.wear(walks[k].rows)
+            worn = worn[~np.isnan(worn[:, 0])]
+            means.append(worn.mean(axis=0) if len(worn) else None)
+            views.append(len(worn))
+        known = np.array([m is not None for m in means])
+        if law is None or not known.any():
+            continue
+        which = which[known]
+        table = np.stack([m for m in means if m is not None])
+        count = np.array(views)[known]
+        for n, number in enumerate(which):
+            alike[number, which] = law.llr(table[n], int(count[n]), table, count)
+    own = place[rows]
+    return own, np.minimum(alike, alike.T)[np.ix_(own, own)]
 
 
 def _cannot(passes: Passes) -> np.ndarray:

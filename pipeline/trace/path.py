@@ -221,6 +221,10 @@ def _walk_on(
     begin[later] += apart
     step[earlier, :] += apart[:, None]
     finish[earlier] += apart
+    # Nor does a walk step over a pass that is certain and none of its own.
+    passed = np.concatenate([[0], np.cumsum(these.certain)])
+    whole = passed[later] == passed[earlier + 1]
+    earlier, later, linked = earlier[whole], later[whole], linked[whole]
     step[earlier, later] = np.log(linked)
     sound[earlier, later] = True
 
