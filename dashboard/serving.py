@@ -43,6 +43,9 @@ def routes() -> list[BaseRoute]:
 
 def url(name: str) -> str:
     """Return the address of an asset, with the digest of its present content."""
+    if name == "coverage.json":  # some seconds' work: not before it is asked for
+        stamp = get_settings().registry.stat().st_mtime_ns
+        return f"{PREFIX}/{_digest(str(stamp).encode())}/{name}"
     digest = component_digest() if name in _MODULES else asset(name).digest
     return f"{PREFIX}/{digest}/{name}"
 
@@ -63,6 +66,9 @@ def asset(name: str) -> Asset:
     if name == "cameras.json":
         registry = get_settings().registry
         return _cameras(registry, registry.stat().st_mtime_ns)
+    if name == "coverage.json":
+        registry = get_settings().registry
+        return _coverage(registry, registry.stat().st_mtime_ns)
     if name.startswith("basemap/"):
         return _basemap(name.removeprefix("basemap/").removesuffix(".json"))
     raise KeyError(name)
@@ -110,6 +116,11 @@ def _module(path: Path, _changed: int) -> Asset:
 @lru_cache(maxsize=2)
 def _cameras(registry: Path, _changed: int) -> Asset:
     return _asset(network.to_json(registry), "application/json")
+
+
+@lru_cache(maxsize=2)
+def _coverage(registry: Path, _changed: int) -> Asset:
+    return _asset(network.coverage_json(registry), "application/json")
 
 
 @lru_cache(maxsize=8)

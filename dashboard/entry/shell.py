@@ -18,6 +18,7 @@ PAGES = {
     "trace": "result.read",
     "contacts": "result.read",
     "briefing": "aggregate.read",
+    "network": "network.read",
     "cases": "case.list",
     "sql": "sql",
     "audit": "audit.read",

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from shapely.geometry import mapping
+
+from pipeline.cameras import coverage
 from pipeline.cameras import registry as registries
 from pipeline.cameras.registry import Registry
 
@@ -69,6 +72,21 @@ def to_json(path: Path) -> bytes:
         for camera in load(path).cameras
     ]
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def coverage_json(path: Path) -> bytes:
+    """Return the ground of the cameras in order: records with `polygon` (WGS84)."""
+    rows = [
+        {
+            "polygon": [
+                [[round(lon, 6), round(lat, 6)] for lon, lat in ring]
+                for ring in mapping(coverage.polygon(camera))["coordinates"]
+            ]
+        }
+        for camera in load(path).cameras
+        if camera.status == "active"
+    ]
+    return json.dumps(rows, separators=(",", ":")).encode()
 
 
 @lru_cache(maxsize=2)
