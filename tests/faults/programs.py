@@ -1,0 +1,154 @@
+"""What the faults strike: programs that are processes of their own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.settings import Settings
+from pipeline.store import backup, compact, layout, reader, repair, retention, writer
+from tests.pipeline.store.store_samples import unit
+
+TRACKLETS, POINTS = 6, 4
+#: Footage that does not expire while the tests run, in two UTC hours.
+RECENT = layout.hour_of(datetime.now(UTC)) - timedelta(hours=30)
+SHORT = timedelta(seconds=1)
+#: Acts on files, counted by `strike`.
+_ACTS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.copyfile"}
+
+
+def strike(place: Path, after: int) -> None:
+    """Kill this process with SIGKILL just before its `after`-th act on files there."""
+    left, folder = after, str(place)
+
+    def count(event: str, arguments: tuple) -> None:
+        nonlocal left
+        if event in _ACTS and str(arguments[0]).startswith(folder):
+            left -= 1
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+
+
+def ingest(root: Path, tag: str, acknowledged: Path, after: int) -> None:
+    """Publish parts, also some again; acknowledge each by a line in a file."""
+    if after:
+        strike(root, after)
+    number = 0
+    with open(acknowledged, "ab", buffering=0) as log:
+        while True:
+            again = number % 5 == 4
+            clip = f"{tag}-{number - 1 if again else number}"
+            publish(root, clip, camera_no=number % 7)
+            log.write(f"{clip}\n".encode())
+            number += 1
+
+
+def publish(root: Path, clip: str, camera_no: int = 7, hour: int = 0) -> None:
+    """Publish one part of `TRACKLETS` tracklets and as many times `POINTS`."""
+    second = sum(clip.encode()) % 3000
+    start = RECENT + timedelta(hours=hour, seconds=second)
+    writer.publish(
+        root,
+        *unit(
+            camera_no=camera_no,
+            start=start,
+            footage_id=clip,
+            tracklets=TRACKLETS,
+            points=POINTS,
+        ),
+    )
+
+
+def merge(root: Path, after: int) -> None:
+    """Compact for ever, with a short grace."""
+    strike(root, after)
+    while True:
+        compact.compact(root, grace=SHORT)
+
+
+def expire(root: Path, after: int, days: float, now: datetime) -> None:
+    """Expire for ever."""
+    strike(root, after)
+    while True:
+        retention.expire(root, days, now=now)
+        (root / "pass").touch()
+
+
+def mend(root: Path, after: int) -> None:
+    """Repair for ever."""
+    strike(root, after)
+    while True:
+        repair.repair(root, grace=SHORT)
+        (root / "pass").touch()
+
+
+def copy(settings: Settings, target: Path, after: int) -> None:
+    """Back up for ever."""
+    strike(target, after)
+    while True:
+        backup.backup(settings, target)
+        (target / "pass").touch()
+
+
+def trace(settings: Settings, case: str, acknowledged: Path, after: int) -> None:
+    """Store results of a case for ever; acknowledge each run."""
+    from pipeline.casebook import orders
+    from pipeline.trace import results
+
+    authorisation = orders.authorise(case, "ana", "faults", settings=settings)
+    tables = result_tables()
+    strike(settings.results_dir, after)
+    with open(acknowledged, "ab", buffering=0) as log:
+        while True:
+            folder = results.write(authorisation, tables, settings=settings)
+            log.write(f"{folder.name.removeprefix('run=')}\n".encode())
+
+
+def result_tables(rows: int = 3) -> dict[str, pa.Table]:
+    """Return rows of every table of results, all null."""
+    from pipeline.trace.tables import TABLES
+
+    return {
+        name: pa.table(
+            [pa.nulls(rows, field.type) for field in schema], names=schema.names
+        )
+        for name, schema in TABLES.items()
+    }
+
+
+def read(settings: Settings, stop: Path, told: Path) -> None:
+    """Read as an analyst and as a trace do, until told; write down every error."""
+    from pipeline.store import query
+
+    reads = errors = 0
+    rng = random.Random(1)
+    while not stop.exists():
+        try:
+            if rng.random() < 0.5:
+                [(torn,)] = query.run(
+                    settings,
+                    f"SELECT count(*) FILTER (n <> {TRACKLETS}) FROM (SELECT "
+                    "count(*) AS n FROM tracklets GROUP BY footage_id, part)",
+                ).rows
+            else:
+                rows = reader.detections(settings, columns=["part_key"])
+                counts = rows["part_key"].value_counts().to_pylist()
+                torn = sum(c["counts"] != TRACKLETS * POINTS for c in counts)
+            assert not torn, f"{torn} parts are torn"
+        except Exception:
+            errors += 1
+            with told.with_suffix(".errors").open("a") as log:
+                log.write(traceback.format_exc() + "\n")
+        reads += 1
+        time.sleep(0.1)
+    told.write_text(f"{reads} {errors}")
