@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import access, gate, i18n, style
 from dashboard.i18n import Texts
 from pipeline.errors import DongseonError
+from pipeline.footage import setup
 
 #: This script lies apart from `pages`: Streamlit would otherwise run a page that was
 #: opened by its address without it.
@@ -52,15 +53,26 @@ def main() -> None:
         if access.may(action)
     ]
 
+    start = st.Page(
+        HERE / "pages" / "start.py",
+        title=texts("page_start"),
+        url_path="start",
+        visibility="hidden",
+    )
+
     def home() -> None:
         """Open the role's first page; a default page has no address of its own."""
+        if setup.is_fresh():
+            st.switch_page(start)
         if pages:
             st.switch_page(pages[0])
         st.info(texts("no_page"))
 
     first = st.Page(home, title="Dongseon", default=True, visibility="hidden")
     many = len(pages) > 1
-    page = st.navigation([first, *pages], position="sidebar" if many else "hidden")
+    page = st.navigation(
+        [first, start, *pages], position="sidebar" if many else "hidden"
+    )
     with st.sidebar:
         st.html(f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>")
         i18n.switch()

@@ -159,4 +159,31 @@ TEXTS = {
     "network_cell": "{name}, {hour}: {minutes:.0f} min",
     "network_broken_none": "Every camera is in order and in time.",
     "network_broken_more": "{number} more are not listed.",
+    # start
+    "page_start": "Start",
+    "start": "Nothing has been stored here yet",
+    "start_lead": "Two ways to begin: look at the demonstration, or set the house up "
+    "step by step. This page gives way to the others by itself.",
+    "start_demo": "The demonstration",
+    "start_demo_note": "Analyses public test footage, traces one person of it, and "
+    "opens the path here. Some minutes; nothing of it is real.",
+    "start_steps": "Step by step",
+    "start_done": "done",
+    "start_todo": "to do",
+    "start_registry": "Camera registry",
+    "start_registry_note": "Cameras with their places: {number:,} are there. Import "
+    "the operator's table (national standard form), or keep the made-up network.",
+    "start_weights": "Model weights",
+    "start_weights_note": "Fetched once from public packages and verified; after that "
+    "nothing needs the internet.",
+    "start_footage": "Footage",
+    "start_footage_note": "Clips of a camera become observations. The clock comes from "
+    "the file's name, the registry or --start.",
+    "start_case": "A case",
+    "start_case_note": "A confirmed patient under a pseudonym; no name is stored.",
+    "start_order": "An order",
+    "start_order_note": "Legal basis, window and area; another person approves it.",
+    "start_trace": "The first trace",
+    "start_trace_note": "From a person pointed at in footage, or from photos.",
+    "start_over": "This installation has data; choose a page at the left.",
 }

@@ -158,4 +158,31 @@ TEXTS = {
     "network_cell": "{name}, {hour}: {minutes:.0f}분",
     "network_broken_none": "모든 카메라가 정상이며 지연이 없습니다.",
     "network_broken_more": "{number}대가 더 있습니다.",
+    # start
+    "page_start": "시작",
+    "start": "아직 저장된 것이 없습니다",
+    "start_lead": "데모를 보거나, 한 단계씩 준비하십시오. 자료가 생기면 이 화면은 "
+    "저절로 다른 화면에 자리를 내줍니다.",
+    "start_demo": "데모",
+    "start_demo_note": "공개 시험 영상을 분석하고 그중 한 사람을 추적하여 "
+    "여기에 동선을 보여줍니다. 몇 분 걸리며, 실제 자료는 없습니다.",
+    "start_steps": "한 단계씩",
+    "start_done": "완료",
+    "start_todo": "할 일",
+    "start_registry": "카메라 목록",
+    "start_registry_note": "위치가 있는 카메라 {number:,}대. 운영 기관의 표(전국 표준 "
+    "데이터)를 가져오거나 가상 배치를 그대로 쓰십시오.",
+    "start_weights": "모델 가중치",
+    "start_weights_note": "공개 패키지에서 한 번 받아 검증합니다. 그 뒤로는 인터넷이 "
+    "필요 없습니다.",
+    "start_footage": "영상",
+    "start_footage_note": "카메라의 영상을 관측으로 바꿉니다. 시각은 파일 이름, 카메라 "
+    "목록 또는 --start에서 옵니다.",
+    "start_case": "사례",
+    "start_case_note": "가명으로 등록한 확진자. 이름은 저장하지 않습니다.",
+    "start_order": "승인",
+    "start_order_note": "법적 근거, 기간, 지역. 다른 사람이 승인합니다.",
+    "start_trace": "첫 추적",
+    "start_trace_note": "영상에서 지정한 인물이나 사진에서 시작합니다.",
+    "start_over": "자료가 있는 설치입니다. 왼쪽에서 화면을 고르십시오.",
 }

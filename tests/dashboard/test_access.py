@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gate, i18n, serving
-from pipeline.casebook import database, orders, tables
+from pipeline.casebook import cases, database, orders, tables
 from pipeline.commands.dashboard import serve
 from pipeline.errors import DongseonError
 from pipeline.settings import CHECKOUT, Settings
@@ -106,8 +106,25 @@ def test_languages_are_both_complete() -> None:
     }
 
 
+def test_a_new_installation_says_what_to_do(settings: Settings) -> None:
+    settings.data_dir.mkdir(parents=True)
+    page = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    assert not page.exception
+    assert page.code[0].value == "./run demo"
+    steps = "".join(one.proto.body for one in page.get("html"))
+    assert "Nothing has been stored here yet" in steps
+    assert "dongseon models fetch" in steps
+    assert steps.count("<li class='todo'>") >= 4  # footage, case, order, trace
+
+
 def test_without_an_order_it_says_what_to_do(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True)
+    cases.open_case(
+        "asker",
+        test="PCR, laboratory of the tests, 1",
+        confirmed_at=installation.START,
+        settings=settings,
+    )
     page = AppTest.from_file(str(SHELL), default_timeout=30).run()
     assert not page.exception
     assert "No approved order" in page.info[0].value
