@@ -43,6 +43,7 @@ def register() -> None:
         sql,
         store,
         trace,
+        watch,
         worker,
     )
 
@@ -55,6 +56,7 @@ def register() -> None:
         sql,
         casebook,
         trace,
+        watch,
         worker,
         simulate,
         evaluate,

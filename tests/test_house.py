@@ -18,6 +18,7 @@ ALLOWED = {
     "store": set(),
     "casebook": {"store"},
     "footage": {"vision", "store", "cameras", "casebook"},
+    "fleet": {"footage", "vision", "store", "cameras", "casebook"},
     "trace": {"store", "cameras", "casebook"},
     "simulate": {"store", "cameras", "trace"},
 }

@@ -1,0 +1,1 @@
+"""Many cameras, day and night: sources, recording, fair scheduling, state."""
