@@ -26,6 +26,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         5_000_000,
         "Ten patients' paths against all ground points of a day.",
     ),
+    "trace": (
+        "tracklets of the simulated city",
+        100_000,
+        "Ten patients of a simulated city, order to stored path and contacts.",
+    ),
     "ingest": (
         "tracklets written",
         300_000,

@@ -136,21 +136,23 @@ def _city(
     """Trace the patients of one city; returns the baselines' thresholds."""
     plan = _plan(city)
     known = Known(city)
-    chosen = _chosen(known, patients, seed)
+    chosen = choose(known, patients, seed)
     photos = _photos(plan, settings, chosen)
     faces: list[Faces] = []
     with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-") as home:
-        own = _installation(Path(home), city, settings)
+        own = installation(Path(home), city, settings)
         for number, resident in enumerate(chosen):
             case = f"E-{len(rows) + 1:03d}"
             if progress:
                 progress(case, len(rows))
-            order = _order(own, case, plan)
+            authorisation = _order(own, case, plan)
             mine = photos[number]
-            scope = Scope(order, own)
+            scope = Scope(authorisation, own)
             row = _widest(scope, known, resident) if pointed else None
             tracklet = None if row is None else int(scope.passes().ids[row])
-            result = tracing.trace(order, settings=own, photos=mine, tracklet=tracklet)
+            result = tracing.trace(
+                authorisation, settings=own, photos=mine, tracklet=tracklet
+            )
             tally = _traced(known, resident, result)
             tallies["trace"].append(tally)
             if row is not None:
@@ -225,7 +227,8 @@ def _plan(city: Path) -> Plan:
         ) from error
 
 
-def _chosen(known: Known, patients: int, seed: int) -> list[int]:
+def choose(known: Known, patients: int, seed: int) -> list[int]:
+    """Draw residents fit to be traced."""
     if patients < 1:
         raise StoreError(f"--patients must be at least 1, got {patients}.")
     count = np.bincount(known.owner, minlength=int(known.recorded.max(initial=0)) + 1)
@@ -237,6 +240,16 @@ def _chosen(known: Known, patients: int, seed: int) -> list[int]:
         )
     rng = np.random.default_rng([seed, 77])
     return sorted(int(one) for one in rng.choice(fit, patients, replace=False))
+
+
+def photographs(city: Path, settings: Settings, chosen: list[int]) -> list[list[Photo]]:
+    """Photographs of residents of a city."""
+    return _photos(_plan(city), settings, chosen)
+
+
+def order(settings: Settings, case: str, city: Path) -> Authorisation:
+    """An approved order over all of a city and its time."""
+    return _order(settings, case, _plan(city))
 
 
 def _photos(plan: Plan, settings: Settings, chosen: list[int]) -> list[list[Photo]]:
@@ -265,7 +278,7 @@ def _photos(plan: Plan, settings: Settings, chosen: list[int]) -> list[list[Phot
     return result
 
 
-def _installation(home: Path, city: Path, settings: Settings) -> Settings:
+def installation(home: Path, city: Path, settings: Settings) -> Settings:
     """A casebook of its own beside the city's observations."""
     data = home / "data"
     data.mkdir()

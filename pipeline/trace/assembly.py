@@ -18,7 +18,7 @@ from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 #: Candidates shown although they are not on the path, the most probable first.
 _SHOWN = 100
 #: Least posterior of a pass shown that is not on the path.
-_LEAST_POSTERIOR = 0.001
+_LEAST_POSTERIOR = 0.02
 
 
 def assemble(
@@ -180,7 +180,10 @@ def _people(
 
 
 def _indoors(scope: Scope, passes: Passes, near: contacts.Near) -> np.ndarray:
-    camera = dict(zip(passes.ids.tolist(), passes.camera_no.tolist(), strict=True))
+    ours = np.isin(passes.ids, near.patient)
+    camera = dict(
+        zip(passes.ids[ours].tolist(), passes.camera_no[ours].tolist(), strict=True)
+    )
     return np.array(
         [bool(scope.cameras[camera[int(one)]].indoors) for one in near.patient],
         dtype=bool,
@@ -268,8 +271,9 @@ def _episodes(
     near: contacts.Near,
     number: dict[int, int],
 ) -> pa.Table:
-    cameras = passes.table["camera_id"].to_pylist()
-    where = {int(one): k for k, one in enumerate(passes.ids)}
+    rows = np.flatnonzero(np.isin(passes.ids, near.tracklet))
+    names = passes.table["camera_id"].take(pa.array(rows, pa.int64())).to_pylist()
+    cameras = dict(zip(passes.ids[rows].tolist(), names, strict=True))
     records = []
     for person in people:
         for episode in person.episodes:
@@ -282,7 +286,7 @@ def _episodes(
                     "contact": person.name,
                     "sighting": number[episode.patient],
                     "tracklet_id": episode.tracklet,
-                    "camera_id": cameras[where[episode.tracklet]],
+                    "camera_id": cameras[episode.tracklet],
                     "start_at": moment(episode.start),
                     "end_at": moment(episode.end - 1),
                     "seconds": float(episode.seconds),

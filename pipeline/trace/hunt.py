@@ -318,7 +318,7 @@ class Hunt:
             best.found,
             rows=at[path_rows],
             most_probable=at[best.found.most_probable],
-            posterior=np.clip(posterior[rows], 0, 1),
+            posterior=_tempered(posterior[rows], self.sure[rows]),
             link=link,
             absent=float(weight[-1]),
             conflicts=tuple((int(at[a]), int(at[b])) for a, b in best.found.conflicts),
@@ -392,6 +392,13 @@ class Hunt:
             both = "face+appearance" if cloth > 0 else "face"
             kind[rows] = np.where(self.face[rows] > 0, both, "appearance")
         return Evidence(total, self.face, looks, self.cosine, kind, self.remarks)
+
+
+def _tempered(posterior: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Posteriors with their log odds scaled; what is certain stays so."""
+    bounded = np.clip(posterior, 1e-9, 1 - 1e-9)
+    odds = np.log(bounded / (1 - bounded)) * c.POSTERIOR_TEMPER
+    return np.where(sure, 1.0, 1 / (1 + np.exp(-odds)))
 
 
 def _together(llr: np.ndarray) -> float:

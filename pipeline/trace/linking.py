@@ -99,7 +99,7 @@ def _walked(
     for today in np.unique(day):
         which = np.flatnonzero(day == today)
         means, views = [], []
-        for k in which:
+        for k in which.tolist():
             worn, law = field.wear(walks[k].rows)
             worn = worn[~np.isnan(worn[:, 0])]
             means.append(worn.mean(axis=0) if len(worn) else None)

@@ -136,10 +136,9 @@ class Footage:
 
     def seconds_by_camera(self) -> dict[int, float]:
         """Seconds of analysed footage of each camera number."""
-        totals: dict[int, float] = {}
-        for number, span in zip(self.camera_no, self.end - self.start, strict=True):
-            totals[int(number)] = totals.get(int(number), 0.0) + float(span)
-        return totals
+        numbers, where = np.unique(self.camera_no, return_inverse=True)
+        totals = np.bincount(where, weights=self.end - self.start)
+        return dict(zip(numbers.tolist(), totals.tolist(), strict=False))
 
 
 def empty_passes() -> Passes:

@@ -1,0 +1,117 @@
+"""Walks and persons: strangers on their way, twins, clothing of a day."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.casebook import reviews
+from pipeline.evaluate import trace_figures as figures
+from pipeline.trace import calibration, clothing
+from pipeline.trace import constants as c
+from pipeline.trace.field import Field
+from pipeline.trace.observations import Scope
+from pipeline.trace.run import trace
+from pipeline.trace.walks import follow
+
+
+def along(world, person, numbers, start_s, **more):
+    """Let a person walk past cameras 80 m apart at 1.2 m/s."""
+    passed = []
+    for k, number in enumerate(numbers):
+        x = world.place(number)[0]
+        points = np.column_stack([x - 6 + 1.2 * np.arange(10), np.zeros(10)])
+        passed.append(world.walk(person, number, start_s + 67.0 * k, points, **more))
+    return passed
+
+
+@pytest.fixture
+def road(world):
+    world.numbers = [world.camera(80.0 * k, 0) for k in range(6)]
+    for number in world.numbers:
+        world.film(number, 0, 1800)
+        for n in range(4):
+            world.stand(world.person(), number, 30.0 + 400 * n, 8, offset=(0, 9))
+    return world
+
+
+def test_a_walk_is_followed_from_camera_to_camera(road, authorise):
+    one, other = road.person(), road.person()
+    mine = along(road, one, road.numbers, 100, face=False)
+    theirs = along(road, other, road.numbers, 112, face=False)
+    passes = Scope(authorise(), road.settings, road.publish()).passes()
+    taken = np.zeros(len(passes), dtype=bool)
+    rows = [passes.row(mine[2]), passes.row(theirs[3])]
+    walks = follow(Field(passes), np.array(rows), taken)
+    assert passes.ids[walks[0].rows].tolist() == mine
+    assert passes.ids[walks[1].rows].tolist() == theirs
+    assert all(0.5 <= p <= 1 for walk in walks for p in walk.link)
+    # Nothing is followed twice.
+    assert not follow(Field(passes), np.array(rows), taken)
+
+
+def test_a_twin_is_not_merged_after_one_rejection(road, authorise):
+    """The same face in other clothes; a reviewer rejects one of his passes."""
+    patient, twin = road.person(), road.person()
+    twin.face = patient.face
+    mine = along(road, patient, road.numbers[:3], 100)
+    his = along(road, twin, road.numbers[3:], 700)
+    registry = road.publish()
+    order = authorise()
+    trace(order, settings=road.settings, tracklet=mine[0], registry=registry)
+    reviews.review(order, his[1], "reject", settings=road.settings)
+    found = trace(order, settings=road.settings, registry=registry)
+    path = {r["tracklet_id"] for r in found.sightings.to_pylist() if r["on_path"]}
+    assert set(mine) <= path
+    assert not path & set(his)
+
+
+def test_sets_of_views_say_more_than_one_but_are_bounded():
+    rng = np.random.default_rng(3)
+    people = rng.normal(0, 1, (600, 12))
+    law = clothing.fit(people + rng.normal(0, 0.6, people.shape))
+    views = law.place(people[0] + rng.normal(0, 0.6, (20, 12)))
+    others = law.place(people[1:400])
+    same = law.llr(views[:10].mean(0), 10, views[10:].mean(0)[None], np.array([10]))
+    single = law.llr(views[0], 1, views[10:11], np.array([1]))
+    strangers = law.llr(views[:10].mean(0), 10, others, np.ones(len(others)))
+    assert single[0] <= c.APPEARANCE_CAP < same[0] <= c.CLOTHING_CAP
+    assert np.median(strangers) < 0
+    assert (strangers > 3).mean() < np.exp(-3)
+
+
+def test_many_faces_are_worth_less_than_their_sum():
+    assert calibration.faces_llr(np.array([5.0])) == 5
+    assert 5 < calibration.faces_llr(np.full(4, 5.0)) < 20
+    assert calibration.faces_llr(np.full(50, 9.0)) == c.FACES_CAP
+    assert calibration.faces_llr(np.zeros(3)) == 0
+
+
+def test_figures_of_known_counts():
+    tally = figures.Tally(
+        passes=(3, 4, 6),
+        seconds=(30.0, 40.0, 60.0),
+        probability=np.array([0.9, 0.9, 0.1, 0.1]),
+        right=np.array([True, True, False, False]),
+        said={1: 70, 2: 30},
+        truly={1: 65, 3: 900},
+    )
+    found = figures.figures_of([tally])
+    assert found["path_idf1"] == pytest.approx(60 / 100)
+    assert found["sighting_precision"] == 0.75
+    assert found["sighting_recall"] == 0.5
+    assert found["path_hota"] == pytest.approx(3 / 7)
+    assert found["contact_f1_1min"] == pytest.approx(2 / 3)
+    assert found["posterior_ece"] == pytest.approx(0.1)
+
+
+def test_stays_are_matched_by_place_and_time():
+    at = np.array([[0.0, 0], [0, 5], [900, 0]])
+    said = figures.stays(
+        np.array([0.0, 1000, 1100]), np.array([10.0, 1010, 1110]), at, at
+    )
+    np.testing.assert_allclose(said, [[0, 2.5, 10, 1000]])
+    counts, errors = figures.match_stays(said, np.array([[20.0, 0, 40, 990]]))
+    assert counts == (1, 1, 1)
+    assert errors == [30]
+    assert figures.match_stays(said, np.array([[900.0, 0, 40, 990]]))[0] == (0, 1, 1)
