@@ -76,15 +76,28 @@ def start(seconds: float) -> subprocess.Popen:
     )
 
 
-def wait_for(what: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 90.0) -> None:
     limit = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < limit
         time.sleep(0.05)
 
 
-def state(book: Settings, permit: Authorisation) -> list[str]:
-    return [one.state for one in jobs.list_jobs(permit, settings=book)]
+def children(parent: int) -> list[int]:
+    """Return the processes that a process has started (Linux)."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children")
+    if not listed.exists():
+        pytest.skip("this system does not list a process's children")
+    return [int(one) for one in listed.read_text().split()]
+
+
+def ended(process: int) -> bool:
+    """Tell whether a process does nothing any more, reaped or not."""
+    try:
+        about = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return about.rpartition(")")[2].split()[0] in "ZX"
 
 
 def row(book: Settings, number: int) -> dict:
@@ -114,7 +127,7 @@ def test_a_job_is_traced(first, authorise):
 @pytest.mark.parametrize("end", ["revoke", "expire", "cancel"])
 def test_a_running_job_ends_with_its_order(first, authorise, end):
     """In a real process: it stops within seconds, and nothing of it is left."""
-    until = clock.now() + timedelta(seconds=6) if end == "expire" else None
+    until = clock.now() + timedelta(seconds=15) if end == "expire" else None
     permit = authorise(expires_at=until)
     book = get_settings()
     number = jobs.queue(permit, {"tracklet": first}, settings=book)
@@ -126,7 +139,7 @@ def test_a_running_job_ends_with_its_order(first, authorise, end):
             orders.revoke(permit.order_id, "lee", "found", settings=book)
         elif end == "cancel":
             jobs.stop(permit, number, settings=book)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=90)
     finally:
         process.kill()
     assert row(book, number)["state"] == "stopped"
@@ -162,7 +175,7 @@ def test_several_workers_do_each_job_once(first, authorise):
     book = get_settings()
     numbers = [jobs.queue(permit, {"tracklet": first}, settings=book) for _ in range(6)]
     workers = [start(0.05) for _ in range(3)]
-    outs = [one.communicate(timeout=60)[0] for one in workers]
+    outs = [one.communicate(timeout=180)[0] for one in workers]
     found = jobs.list_jobs(permit, settings=book)
     assert [one.state for one in found] == ["done"] * 6
     assert sorted(one.id for one in found) == numbers
@@ -179,12 +192,13 @@ def test_a_killed_worker_takes_its_job_along(first, authorise, later):
     permit = authorise()
     book = get_settings()
     number = jobs.queue(permit, {"tracklet": first}, settings=book)
-    process = start(2.0)
+    process = start(600.0)
     wait_for(lambda: row(book, number)["stage"] == "read")
+    (child,) = children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    wait_for(lambda: ended(child))
     assert row(book, number)["state"] == "running"
-    time.sleep(6)  # the whole trace would have been stored by now
     assert not list(book.results_dir.rglob("*.parquet"))
     later(jobs.SILENCE * 2)
     assert Worker(book, daily=False).run(once=True).done == 1
@@ -225,7 +239,7 @@ def test_a_worker_told_to_end_gives_its_job_back(first, authorise):
     process = start(30.0)
     wait_for(lambda: row(book, number)["stage"] == "read")
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
     assert process.returncode == 0
     found = row(book, number)
     assert (found["state"], found["attempts"], found["worker"]) == ("queued", 0, None)
