@@ -16,7 +16,7 @@ import pyarrow as pa
 import pydeck
 from shapely.geometry import mapping
 
-from dashboard.maps import basemap
+from dashboard.maps import basemap, palette
 from pipeline.cameras import coverage
 from pipeline.cameras.registry import Camera
 
@@ -38,7 +38,7 @@ MOST_CELLS = 5_000
 FINEST, COARSEST = 13, 9  # H3 resolutions of the heat's cells
 BIN_SECONDS = 30.0
 
-SEEN = [29, 78, 216]
+SEEN = palette.colour(0)
 INFERRED = [91, 127, 214]
 PATIENT = [225, 29, 72]
 BOUND = [15, 118, 110]
@@ -176,13 +176,18 @@ def heat_records(
     return records
 
 
-def path(legs: list[dict[str, Any]]) -> list[pydeck.Layer]:
+def path(
+    legs: list[dict[str, Any]], colour: list[int] | None = None
+) -> list[pydeck.Layer]:
     """Return the path: what was seen solid, what was inferred dashed.
 
     Parameters
     ----------
     legs : records with kind, p (vertices), t (seconds), tip.
+    colour : RGB of the patient (`palette.colour`); default: the first patient's.
     """
+    seen = colour or SEEN
+    inferred = INFERRED if colour is None else palette.lighter(colour)
     rows = {"seen": [], "inferred": []}  # type: dict[str, list[dict[str, Any]]]
     for leg in legs:
         if len(leg["p"]) > 1:
@@ -199,7 +204,7 @@ def path(legs: list[dict[str, Any]]) -> list[pydeck.Layer]:
             "PathLayer",
             rows["inferred"],
             id="path-inferred",
-            get_color=[*INFERRED, 230],
+            get_color=[*inferred, 230],
             get_width=3,
             **style,
         ),
@@ -207,7 +212,7 @@ def path(legs: list[dict[str, Any]]) -> list[pydeck.Layer]:
             "PathLayer",
             rows["seen"],
             id="path-seen",
-            get_color=SEEN,
+            get_color=seen,
             get_width=5,
             cap_rounded=True,
             **style,
