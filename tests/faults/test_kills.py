@@ -34,7 +34,7 @@ def test_kill_of_ingest(settings: Settings, tmp_path: Path, row: Row) -> None:
     chance, root = random.Random(1), settings.observations_dir
     log = tmp_path / "acknowledged"
     for turn in range(60):
-        after = chance.randrange(1, 60)
+        after = chance.randrange(1, 45)
         wait(start("ingest", root, f"a{turn}", log, after), lambda: False)
         row.tries += 1
         account(settings, row, lines(log))
@@ -67,7 +67,7 @@ def test_kill_of_compaction(settings: Settings, row: Row) -> None:
     names: set[str] = set()
     for turn in range(50):
         names |= fill(root, 3, tag=f"t{turn}")
-        wait(start("merge", root, chance.randrange(1, 70)), lambda: False)
+        wait(start("merge", root, chance.randrange(1, 40)), lambda: False)
         row.tries += 1
         account(settings, row, names)
     # The grace of the reader beside is over; now it can be swept.
