@@ -6,7 +6,7 @@ the plane that grows with time; or, after a stay, where he was lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -31,6 +31,9 @@ class Seen:
     cameras: np.ndarray | None = None
     recorded: np.ndarray | None = None
     until: float = 0.0
+    #: What lies around places asked about before: place to 25 m -> recorded cameras
+    #: by distance.
+    around: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
 
 
 def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -112,10 +115,14 @@ def _over_city(
         np.rint(last / 25).astype(np.int64), axis=0, return_inverse=True
     )
     around = np.empty((len(place), len(metres)))
-    for k, (x, y) in enumerate(place * 25.0):
-        distance = np.hypot(cameras[:, 0] - x, cameras[:, 1] - y)
-        bin_of = np.searchsorted(metres, distance).clip(0, len(metres) - 1)
-        around[k] = np.bincount(bin_of, weights=recorded, minlength=len(metres))
+    for k, (x, y) in enumerate(place.tolist()):
+        if (x, y) not in seen.around:
+            distance = np.hypot(cameras[:, 0] - 25.0 * x, cameras[:, 1] - 25.0 * y)
+            ring = np.searchsorted(metres, distance).clip(0, len(metres) - 1)
+            seen.around[x, y] = np.bincount(
+                ring, weights=recorded, minlength=len(metres)
+            )
+        around[k] = seen.around[x, y]
     here = around[where.ravel()]
     mass = (1 - share) * np.einsum("ij,ji->i", here, table[:, low])
     mass += share * np.einsum("ij,ji->i", here, table[:, low + 1])
