@@ -186,4 +186,10 @@ TEXTS = {
     "start_trace": "The first trace",
     "start_trace_note": "From a person pointed at in footage, or from photos.",
     "start_over": "This installation has data; choose a page at the left.",
+    # map
+    "map_activity": "Activity: person-seconds of contact exposure over time",
+    "map_activity_passes": "Activity: passes of the patient over time",
+    "map_step_back": "To the sighting before (Shift+Left)",
+    "map_step_on": "To the next sighting (Shift+Right)",
+    "map_dark_help": "Dark ground under the map",
 }

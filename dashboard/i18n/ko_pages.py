@@ -185,4 +185,10 @@ TEXTS = {
     "start_trace": "첫 추적",
     "start_trace_note": "영상에서 지정한 인물이나 사진에서 시작합니다.",
     "start_over": "자료가 있는 설치입니다. 왼쪽에서 화면을 고르십시오.",
+    # map
+    "map_activity": "활동량: 시간별 접촉 노출(인원·초)",
+    "map_activity_passes": "활동량: 시간별 환자 포착",
+    "map_step_back": "이전 포착으로 (Shift+왼쪽)",
+    "map_step_on": "다음 포착으로 (Shift+오른쪽)",
+    "map_dark_help": "지도를 어둡게 표시",
 }

@@ -18,8 +18,8 @@ from pipeline.casebook.tables import VERDICTS
 from pipeline.settings import get_settings
 from pipeline.trace import changes
 
-#: Keys that give the verdict on the chosen sighting.
-KEYS = {"accept": "a", "reject": "r", "unsure": "u"}
+#: Keys that give the verdict on the chosen sighting (Streamlit keeps r and c).
+KEYS = {"accept": "a", "reject": "x", "unsure": "u"}
 #: A job that no worker has taken for so long waits for one, seconds.
 PATIENCE_S = 5.0
 ACTIVE = ("queued", "running")

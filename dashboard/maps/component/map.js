@@ -5,8 +5,12 @@
 import { buildControls } from "./timeline.js";
 import { dashes, dashMetres } from "./dashes.js";
 import { buildLegend, scaleBar, tooltip } from "./furniture.js";
+import * as link from "./link.js";
+import { isDark, keep, themed } from "./theme.js";
 
 const FRAME_MS_HEAT = 250; // heat is summed anew at most this often while playing
+const LINK_MS = 400; // the address follows what is shown after so long
+const STEP_SHARE = 0.01; // of the range, by an arrow key
 const TILE = 512;
 
 let engine; // deck.gl as shipped in the installed pydeck, loaded once per page
@@ -33,6 +37,9 @@ class TraceMap {
     this.hidden = new Set();
     this.now = 0;
     this.playing = false;
+    this.dark = isDark();
+    root.tabIndex = 0;
+    root.addEventListener("keydown", (event) => this.key(event));
   }
 
   async update(component) {
@@ -53,6 +60,8 @@ class TraceMap {
       this.speed = data.speed;
       const off = data.legend.filter((entry) => entry.off);
       this.hidden = new Set(off.flatMap((entry) => entry.layers));
+      this.linked = this.opened ? null : this.restore();
+      this.opened = true;
     }
     if (fresh || relabelled) {
       this.controls = buildControls(this);
@@ -69,7 +78,11 @@ class TraceMap {
       updateDeck(JSON.parse(data.spec), this.deck);
       this.adopt();
     }
-    if (fresh && !data.focus) this.fit(data.bounds, 0);
+    if (fresh && !data.focus) {
+      if (this.linked?.view) this.goTo(this.linked.view, 0);
+      else this.fit(data.bounds, 0);
+    }
+    if (fresh && this.linked) this.setRange(...this.linked.range, true);
     if (refocused && data.focus) {
       this.goTo(data.focus);
       this.playing = false;
@@ -108,6 +121,7 @@ class TraceMap {
   // Keep the layers as declared: what is shown is cut from them.
   adopt() {
     this.layers = this.deck.props.layers.filter(Boolean);
+    this.declared = new Map(this.layers.map((layer) => [layer.id, layer]));
     this.timed = new Map();
     for (const id of this.data.timed) {
       const layer = this.layers.find((each) => each.id === id);
@@ -124,6 +138,8 @@ class TraceMap {
 
   zoomed(viewState) {
     scaleBar(this.root, viewState);
+    this.view = viewState;
+    this.remember();
     const dash = dashMetres(viewState);
     if (dash === this.dash) return;
     this.dash = dash;
@@ -170,11 +186,79 @@ class TraceMap {
     if (this.playing) requestAnimationFrame((next) => this.step(next));
   }
 
+  // To the sighting before or after the moment shown.
+  stepTo(way) {
+    const starts = this.data.timeline.sightings
+      .filter((each) => each.on_path)
+      .map((each) => each.t0)
+      .filter((at) => at >= this.range[0] && at <= this.range[1])
+      .sort((a, b) => a - b);
+    const next =
+      way > 0
+        ? starts.find((at) => at > this.now + 0.05)
+        : starts.findLast((at) => at < this.now - 0.05);
+    this.playing = false;
+    this.setNow(next ?? this.range[way > 0 ? 1 : 0]);
+  }
+
+  key(event) {
+    const on = event.composedPath()[0];
+    if (on.matches("select, button, input[type=checkbox]")) return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const way = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === " ") {
+      this.toggle();
+    } else if (way && event.shiftKey) {
+      this.stepTo(way);
+    } else if (way && !on.matches("input[type=range]")) {
+      this.playing = false;
+      this.setNow(this.now + way * STEP_SHARE * (this.range[1] - this.range[0]));
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  // --- what is kept ---------------------------------------------------------
+
+  restore() {
+    const { timeline, bounds, legend, speeds } = this.data;
+    const known = new Set(legend.flatMap((entry) => entry.layers));
+    const found = link.read({ seconds: timeline.seconds, box: bounds, known });
+    if (!found) return null;
+    this.range = found.range;
+    this.now = found.now;
+    this.moved = found.now > found.range[0];
+    this.hidden = new Set(found.hidden);
+    if (speeds.includes(found.speed)) this.speed = found.speed;
+    return found;
+  }
+
+  remember() {
+    clearTimeout(this.linking);
+    if (this.playing || !this.opened) return;
+    this.linking = setTimeout(() => {
+      if (this.gone || this.playing) return;
+      const { timeline, bounds } = this.data;
+      const { range, now, view, hidden, speed } = this;
+      link.write({ range, now, seconds: timeline.seconds, view, box: bounds, hidden, speed });
+    }, LINK_MS);
+  }
+
+  setDark(dark) {
+    this.dark = dark;
+    keep(dark);
+    this.refresh();
+  }
+
   // --- drawing ------------------------------------------------------------
 
   refresh(animating = false) {
     const state = this.position();
     this.controls.show(state);
+    this.root.classList.toggle("dark", this.dark);
+    if (!animating) this.remember();
     if (!this.deck || !this.layers) return;
     const [from, to] = this.range;
     const until = this.moved && this.now > from && this.now < to ? this.now : to;
@@ -212,6 +296,9 @@ class TraceMap {
       }
       return layer.props.visible === visible ? layer : layer.clone({ visible });
     });
+    this.layers = this.layers.map((layer) =>
+      themed(layer, this.declared.get(layer.id), this.dark),
+    );
     this.dirty = false;
     this.deck.setProps({ layers: this.layers });
   }
@@ -274,6 +361,7 @@ class TraceMap {
     this.gone = true;
     this.playing = false;
     clearTimeout(this.telling);
+    clearTimeout(this.linking);
     this.deck?.finalize();
     this.deck = null;
     delete this.root.traceMap;

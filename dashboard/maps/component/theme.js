@@ -7,6 +7,8 @@ const DARK = {
   "base-boundary": { getFillColor: [30, 38, 50], getLineColor: [120, 135, 155] },
   "base-dong": { getLineColor: [62, 74, 92] },
   "base-names": { getColor: [168, 181, 199, 235] },
+  sightings: { getFillColor: [72, 112, 228] },
+  "sighting-labels": { getBackgroundColor: [72, 112, 228] },
 };
 
 export function isDark() {

@@ -1,6 +1,8 @@
 // The bar under the map: play, speed, the moment shown, and one time line that
 // carries the range [start, end], the playhead and the sightings.
 
+import { buildHistogram } from "./histogram.js";
+
 const STEPS = 2000; // of the time line's sliders
 
 export function buildControls(map) {
@@ -31,9 +33,35 @@ export function buildControls(map) {
     title: texts.fit_help,
   });
   whole.addEventListener("click", () => map.fit(map.data.bounds));
+  const [back, on] = [
+    ["‹", texts.step_back, -1],
+    ["›", texts.step_on, 1],
+  ].map(([sign, label, way]) => {
+    const button = element("button", {
+      className: "plain step",
+      type: "button",
+      textContent: sign,
+      title: label,
+      ariaLabel: label,
+    });
+    button.addEventListener("click", () => map.stepTo(way));
+    return button;
+  });
+  const dark = element("button", {
+    className: "plain",
+    type: "button",
+    textContent: texts.dark,
+    title: texts.dark_help,
+    ariaPressed: String(map.dark),
+  });
+  dark.addEventListener("click", () => {
+    map.setDark(!map.dark);
+    dark.ariaPressed = String(map.dark);
+  });
   const top = element("div", { className: "row" });
-  top.append(play, speed, moment, state, whole);
+  top.append(play, back, on, speed, moment, state, whole, dark);
 
+  const histogram = buildHistogram(map);
   const line = element("div", { className: "line" });
   const track = element("div", { className: "track" });
   for (const sighting of timeline.sightings) {
@@ -51,7 +79,7 @@ export function buildControls(map) {
     slider(label, index ? "edge end" : "edge start"),
   );
   const head = slider(texts.playhead, "head");
-  line.append(track, from, to, head);
+  line.append(histogram.box, track, from, to, head);
 
   const ends = element("div", { className: "ends" });
   const startLabel = element("span", { className: "from" });
@@ -75,13 +103,6 @@ export function buildControls(map) {
     input.addEventListener("change", () => onRange(input, true));
   }
   head.addEventListener("input", () => map.setNow(toSeconds(head)));
-  bar.addEventListener("keydown", (event) => {
-    if (event.key === " " && event.target.matches("input[type=range]")) {
-      event.preventDefault();
-      map.toggle();
-    }
-  });
-
   let drawnRange;
   return {
     show({ kind, leg }) {
@@ -96,6 +117,7 @@ export function buildControls(map) {
         startLabel.textContent = stamp(a);
         endLabel.textContent = stamp(b);
         length.textContent = duration(b - a, texts);
+        histogram.show(map.range);
         from.ariaValueText = stamp(a);
         to.ariaValueText = stamp(b);
       }
@@ -106,6 +128,7 @@ export function buildControls(map) {
       moment.textContent = `${stamp(map.now)} ${map.data.zone_label}`;
       play.textContent = map.playing ? `❚❚ ${texts.pause}` : `▶ ${texts.play}`;
       play.ariaPressed = String(map.playing);
+      speed.value = String(map.speed);
       state.className = `state ${kind}`;
       state.textContent = leg ? leg.label : texts.unknown_now;
       state.title = state.textContent;
