@@ -25,6 +25,8 @@ STALL_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 #: A connection that held so long starts with the first pause again, seconds.
 _HELD_S = 30.0
+#: What a break leaves of a clip that had just begun may not decode, seconds.
+_SHORTEST_S = 0.5
 _WRITING = ".recording-"
 
 #: Told (link, fault): link is connected or waiting, fault a sentence or empty.
@@ -121,7 +123,7 @@ class Recorder(threading.Thread):
         name = self._source.name
         if isinstance(error, av.error.HTTPUnauthorizedError):
             return f"{name} refuses the user or password; correct them."
-        if isinstance(error, av.error.HTTPError | FileNotFoundError):
+        if isinstance(error, av.error.HTTPClientError | FileNotFoundError):
             return f"{name} answers, but has no such stream; correct the address."
         if isinstance(error, av.error.ExitError | TimeoutError):
             return f"{name} was silent for {self._stall_s:g} s; it is tried again."
@@ -165,7 +167,7 @@ class _Clip:
     def close(self) -> None:
         with contextlib.suppress(av.error.FFmpegError, ValueError):
             self._out.close()
-        if self._last <= 0:
+        if self._last * self._base < _SHORTEST_S:
             self._pending.unlink(missing_ok=True)
             return
         with open(self._pending, "rb+") as file:

@@ -74,6 +74,7 @@ class Watch:
             self.state = State(self.settings)
             self.state.resume()
             self.verify()
+            self.expire_recordings()
             registry = registries.load(self.settings.registry)
             recorders = (
                 [] if once else [self._record(s) for s in self.sources if s.rtsp]
@@ -106,6 +107,7 @@ class Watch:
             now = time.monotonic()
             if now >= verify:
                 self.verify()
+                self.expire_recordings()
                 verify = now + VERIFY_S
             if now >= orders:
                 self._urgent = schedule.urgent_cameras(self.settings, registry)
@@ -175,6 +177,25 @@ class Watch:
         if again:
             self.say("clips to analyse again", clips=again)
         return again
+
+    def expire_recordings(self) -> int:
+        """Delete recorded clips of streams that ended before the retention's limit.
+
+        Clips in watched folders belong to the operator and are left alone.
+        """
+        oldest = time.time() - self.settings.retention_days * 86_400
+        gone = 0
+        for source in self.sources:
+            if source.rtsp is None or not source.folder.is_dir():
+                continue
+            for path in source.folder.iterdir():
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink(missing_ok=True)
+                    self.state.forget(path)
+                    gone += 1
+        if gone:
+            self.say("recordings expired", clips=gone)
+        return gone
 
     def _parts(self, hour: datetime) -> dict[str, int]:
         rows = log.visible(self.settings.observations_dir, [hour])

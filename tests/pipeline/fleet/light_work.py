@@ -61,3 +61,30 @@ def store(job: Job, settings: Settings, alive: Callable[[], None]) -> dict[str, 
         "tracklets": 5 * done,
         "notes": f"at {datetime.now(UTC):%H:%M}",
     }
+
+
+def look(job: Job, settings: Settings, alive: Callable[[], None]) -> dict[str, Any]:
+    """Open a recorded clip and store one part of its length."""
+    from pipeline.footage import sources
+
+    clip = sources.open_clip(job.path)
+    start = clock.of_clip(job.path, _NoClips(), None).start_at
+    seconds = clip.duration_s
+    rows = unit(
+        camera_no=int(job.camera[-5:]) - 1,
+        start=start,
+        seconds=seconds,
+        footage_id=job.path.name,
+        tracklets=1,
+    )
+    writer.publish(settings, *rows)
+    return {
+        "footage_id": job.path.name,
+        "start_at": start.timestamp(),
+        "end_at": (start + timedelta(seconds=seconds)).timestamp(),
+        "parts": 1,
+        "footage_s": seconds,
+        "work_s": 0.1,
+        "tracklets": 1,
+        "notes": "",
+    }

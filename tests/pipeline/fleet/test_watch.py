@@ -170,6 +170,22 @@ def test_what_a_repair_took_out_is_analysed_again(
     assert names(settings) == {path.name: 2}
 
 
+def test_recordings_expire_and_clips_of_the_operator_do_not(
+    settings: Settings, tmp_path: Path
+) -> None:
+    import os
+
+    old = time.time() - 15 * 86_400
+    paths = [clip(tmp_path / name, 1) for name in ("mine", "recorded")]
+    for path in paths:
+        os.utime(path, (old, old))
+    new = clip(tmp_path / "recorded", 1, minute=3)
+    stream = Source("BC-00001", tmp_path / "recorded", rtsp="rtsp://h/x", settle_s=0)
+    folder = Source(None, tmp_path / "mine", settle_s=0)
+    watching(settings, tmp_path, sources=[folder, stream]).run(once=True)
+    assert [p.exists() for p in (*paths, new)] == [True, False, True]
+
+
 def test_one_watch_at_a_time(settings: Settings, tmp_path: Path) -> None:
     with (
         state.only_one(settings),
