@@ -39,7 +39,8 @@ def written(page: AppTest) -> str:
 def test_a_verdict_is_entered_and_asks_for_a_new_trace(traced: Settings) -> None:
     page = opened()
     assert "retrace-now" not in buttons(page)
-    page.button(key="go-3").click().run()  # chosen: its verdicts have keys
+    page.session_state[f"picked-{installation.RUN}"] = 3
+    page.run()  # the chosen sighting's verdicts have keys
     assert not page.exception
     page.button(key="reject-3").click().run()
     assert not page.exception
