@@ -228,7 +228,7 @@ class Hour:
 def _held(root: Path, hour: datetime) -> Iterator[None]:
     """Keep compaction away from an hour, where this user may."""
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(PermissionError, OSError):
+        with contextlib.suppress(StoreError, OSError):
             stack.enter_context(layout.lock(root, hour, exclusive=False))
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -47,6 +48,7 @@ _REPEATING = (
     "ground_error_cm",
 )
 _PENDING = ".pending-"
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LAST_UNIT = 0
 _UNIT_LOCK = threading.Lock()
 
@@ -117,9 +119,9 @@ def write(path: Path, table: pa.Table, name: str) -> int:
     The rows go to a temporary file of the same folder, are flushed to disk, and
     the file is renamed; then the folder is flushed. Returns the bytes written.
     """
-    make_folder(path.parent)
     pending = path.parent / f"{_PENDING}{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        make_folder(path.parent)
         with open(pending, "x+b") as file:
             options = parquet_options(name, table.schema)
             integrity.write_parquet(file, table, **options)
@@ -127,11 +129,21 @@ def write(path: Path, table: pa.Table, name: str) -> int:
             os.fsync(file.fileno())
             size = file.tell()
         os.rename(pending, path)
-    except BaseException:
-        pending.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            pending.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+            raise _not_writable(path.parent, error) from error
         raise
     flush_folder(path.parent)
     return size
+
+
+def _not_writable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{folder} may not be written by this user ({error.strerror}); run this as "
+        "the user that owns the store."
+    )
 
 
 def parquet_options(name: str, schema: pa.Schema) -> dict:
@@ -172,9 +184,14 @@ def lock(root: Path, hour: datetime, *, exclusive: bool) -> Iterator[None]:
     The kernel releases it when the process ends, however it ends.
     """
     locks = root / ".locks"
-    make_folder(locks)
     path = locks / f"{hour:%Y-%m-%dT%H}"
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        make_folder(locks)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        if error.errno in _NOT_WRITABLE:
+            raise _not_writable(locks, error) from error
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield

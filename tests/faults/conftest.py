@@ -83,8 +83,9 @@ def row(request: pytest.FixtureRequest) -> Iterator[Row]:
     """A row of the table; the test fails unless all but its tries are zero."""
     made = Row(request.node.name.removeprefix("test_").replace("_", " "))
     yield made
+    if not made.tries:
+        return  # skipped
     request.config.stash[_TABLE].append(made)
-    assert made.tries
     assert (made.lost, made.doubled, made.torn, made.errors) == (0, 0, 0, 0)
 
 

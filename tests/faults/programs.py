@@ -152,3 +152,27 @@ def read(settings: Settings, stop: Path, told: Path) -> None:
         reads += 1
         time.sleep(0.1)
     told.write_text(f"{reads} {errors}")
+
+
+def as_another_user(settings: Settings, told: Path) -> None:
+    """Read, check, write and repair as a user who may only read the store."""
+    from pipeline.errors import StoreError
+    from pipeline.store import check
+
+    found: list[object] = []
+    for user in (None, 65_534):  # first as we are: imports everything
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+        rows = reader.tracklets(settings, columns=["part_key"]).num_rows
+        found = [rows, check.check(settings).sound]
+    for act in (
+        lambda: publish(settings.observations_dir, "new"),
+        lambda: repair.repair(settings),
+    ):
+        try:
+            act()
+        except (OSError, StoreError) as error:
+            found.append(type(error).__name__)
+    told.write_text(" ".join(map(str, found)))
