@@ -192,4 +192,12 @@ TEXTS = {
     "map_step_back": "To the sighting before (Shift+Left)",
     "map_step_on": "To the next sighting (Shift+Right)",
     "map_dark_help": "Dark ground under the map",
+    "map_heat": "Contact exposure",
+    "map_heat_unit": "Person-seconds within the contact distance, by cell, over the "
+    "time shown; the scale is fixed",
+    "map_heat_seconds": "{number} person-seconds",
+    "map_heat_step0": "< 10 s",
+    "map_heat_step1": "10 s",
+    "map_heat_step2": "1 min",
+    "map_heat_step3": "5 min +",
 }

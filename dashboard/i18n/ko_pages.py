@@ -191,4 +191,11 @@ TEXTS = {
     "map_step_back": "이전 포착으로 (Shift+왼쪽)",
     "map_step_on": "다음 포착으로 (Shift+오른쪽)",
     "map_dark_help": "지도를 어둡게 표시",
+    "map_heat": "접촉 노출",
+    "map_heat_unit": "표시한 시간 동안 구역별 접촉 거리 안의 인원·초(고정 눈금)",
+    "map_heat_seconds": "{number} 인원·초",
+    "map_heat_step0": "< 10초",
+    "map_heat_step1": "10초",
+    "map_heat_step2": "1분",
+    "map_heat_step3": "5분 +",
 }

@@ -9,14 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import h3
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pydeck
 from shapely.geometry import mapping
 
-from dashboard.maps import basemap, palette
+from dashboard.maps import basemap, heat_cells, palette
 from pipeline.cameras import coverage
 from pipeline.cameras.registry import Camera
 
@@ -33,10 +30,6 @@ TIMED = (
 #: Layers that the browser cuts into dashes of a fixed length on the screen
 #: (the deck.gl that pydeck ships has no dashed lines of its own).
 DASHED = ("path-inferred",)
-#: More cells than this make a slider sluggish; coarser ones are taken instead.
-MOST_CELLS = 5_000
-FINEST, COARSEST = 13, 9  # H3 resolutions of the heat's cells
-BIN_SECONDS = 30.0
 
 SEEN = palette.colour(0)
 INFERRED = [91, 127, 214]
@@ -44,7 +37,9 @@ PATIENT = [225, 29, 72]
 BOUND = [15, 118, 110]
 PILL = [30, 58, 138]
 ASIDE = [148, 163, 184]
-HEAT = [[254, 217, 118], [254, 178, 76], [253, 141, 60], [227, 26, 28], [189, 0, 38]]
+
+
+heat = heat_cells.layer
 
 
 def text(value: str) -> pydeck.types.String:
@@ -111,69 +106,6 @@ def bound_cameras(
             pickable=True,
         ),
     ]
-
-
-def heat(episodes: pa.Table, start: float) -> pydeck.Layer:
-    """Return contact-exposure: person-seconds within the rule's distance.
-
-    Each episode is spread evenly over its time, summed by H3 cell and half minute
-    (or coarser, so that at most `MOST_CELLS` records go to the browser).
-    """
-    return pydeck.Layer(
-        "HeatmapLayer",
-        heat_records(episodes, start),
-        id="heat",
-        get_position="p",
-        get_weight="w",
-        radius_pixels=38,
-        intensity=1,
-        threshold=0.06,
-        color_range=[[*HEAT[0], 60], *([*colour, 200] for colour in HEAT)],
-        aggregation=text("SUM"),
-        debounce_timeout=0,
-        pickable=False,
-    )
-
-
-def heat_records(
-    episodes: pa.Table, start: float, *, most: int = MOST_CELLS
-) -> list[dict[str, Any]]:
-    """Sum episodes to cells and times.
-
-    Parameters
-    ----------
-    episodes : table of `pipeline.trace.tables.EPISODE`.
-    start : Unix time from which `t0` and `t1` count, seconds.
-
-    Returns
-    -------
-    Records with `p` (WGS84 lon/lat of the cell's centre), `w` (person-seconds),
-    `t0`, `t1` (seconds after `start`); the sum of `w` is that of `seconds`.
-    """
-    frame = _spread(episodes, start)
-    resolution, width = FINEST, BIN_SECONDS
-    while True:
-        cells = [
-            h3.latlng_to_cell(lat, lon, resolution)
-            for lat, lon in zip(frame["lat"], frame["lon"], strict=True)
-        ]
-        bins = np.floor_divide(frame["t"].to_numpy(dtype=float), width)
-        summed = frame.assign(cell=cells, bin=bins).groupby(["cell", "bin"])["w"].sum()
-        if len(summed) <= most or resolution <= COARSEST:
-            break
-        resolution, width = resolution - 1, width * 2
-    records = []
-    for (cell, bin_), weight in summed.items():
-        lat, lon = h3.cell_to_latlng(cell)
-        records.append(
-            {
-                "p": [round(lon, 6), round(lat, 6)],
-                "w": round(float(weight), 3),
-                "t0": float(bin_ * width),
-                "t1": float((bin_ + 1) * width),
-            }
-        )
-    return records
 
 
 def path(
@@ -376,17 +308,3 @@ def to_json(spec: pydeck.Deck) -> str:
 def base(addresses: dict[str, str]) -> list[pydeck.Layer]:
     """Return the basemap's layers."""
     return basemap.layers(addresses)
-
-
-def _spread(episodes: pa.Table, start: float) -> pd.DataFrame:
-    """Spread each episode's seconds evenly over pieces of at most BIN_SECONDS."""
-    frame = episodes.select(["start_at", "end_at", "seconds", "lon", "lat"]).to_pandas()
-    frame = frame.dropna(subset=["lon", "lat", "seconds"])
-    pieces = []
-    for row in frame.itertuples(index=False):
-        t0 = row.start_at.timestamp() - start
-        t1 = max(row.end_at.timestamp() - start, t0)
-        number = max(1, int(np.ceil((t1 - t0) / BIN_SECONDS)))
-        middle = t0 + (np.arange(number) + 0.5) * (t1 - t0) / number
-        pieces += [(t, row.lon, row.lat, row.seconds / number) for t in middle]
-    return pd.DataFrame(pieces, columns=["t", "lon", "lat", "w"])

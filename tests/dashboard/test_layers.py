@@ -13,7 +13,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from dashboard.maps import layers, network, playback
-from dashboard.maps.layers import heat_records
+from dashboard.maps.heat_cells import heat_records
 from dashboard.trace_view import letters
 from pipeline.settings import Settings
 from pipeline.trace.tables import EPISODE
@@ -53,13 +53,17 @@ def test_heat_keeps_the_sum_of_seconds(rows: list) -> None:
     total = sum(row[2] for row in rows)
     assert sum(record["w"] for record in records) == pytest.approx(total, abs=0.5)
     assert all(record["t0"] < record["t1"] for record in records)
+    cells = [record["k"] for record in records]
+    told = [record["k"] for record in records if "outline" in record]
+    assert sorted(told) == sorted(set(cells))
 
 
 def test_heat_lies_where_and_when_the_contact_was() -> None:
     records = heat_records(
         episodes([(60.0, 30.0, 20.0, 126.78, 37.48)]), START.timestamp()
     )
-    lon, lat = np.mean([record["p"] for record in records], axis=0)
+    assert [record["k"] for record in records] == [0]
+    lon, lat = np.mean(records[0]["outline"], axis=0)
     assert lon == pytest.approx(126.78, abs=1e-4)
     assert lat == pytest.approx(37.48, abs=1e-4)
     assert min(record["t0"] for record in records) == 60.0

@@ -1,6 +1,7 @@
 // Legend, scale bar, attribution and hover cards of the map.
 
 import { element } from "./timeline.js";
+import { scale } from "./heat.js";
 
 const EARTH_M = 40075016.686; // circumference at the equator, WGS84
 const TILE = 512;
@@ -23,8 +24,19 @@ export function buildLegend(map) {
       label.style.cursor = "default";
     }
     box.append(label);
+    if (entry.layers.includes("heat")) box.append(heatScale(texts));
   }
   map.root.querySelector(".notes").textContent = notes.join(" · ");
+}
+
+function heatScale(texts) {
+  const row = element("div", { className: "heat-scale", title: texts.heat_unit });
+  for (const { name, colour } of scale(texts)) {
+    const step = element("span", { textContent: name });
+    step.style.borderTopColor = colour;
+    row.append(step);
+  }
+  return row;
 }
 
 export function scaleBar(root, { latitude, zoom }) {

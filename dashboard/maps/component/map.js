@@ -5,6 +5,7 @@
 import { buildControls } from "./timeline.js";
 import { dashes, dashMetres } from "./dashes.js";
 import { buildLegend, scaleBar, tooltip } from "./furniture.js";
+import { cells, outlines } from "./heat.js";
 import * as link from "./link.js";
 import { isDark, keep, themed } from "./theme.js";
 
@@ -127,6 +128,7 @@ class TraceMap {
       const layer = this.layers.find((each) => each.id === id);
       if (layer) this.timed.set(id, layer.props.data);
     }
+    this.rings = outlines(this.timed.get("heat") ?? []);
     this.kept = new Map(); // what each layer shows now
     this.dirty = true;
   }
@@ -282,7 +284,8 @@ class TraceMap {
           return layer.props.visible === visible ? layer : layer.clone({ visible });
         }
         this.kept.set(key, { rows: kept, dash });
-        const data = dash ? dashes(kept, dash) : kept;
+        let data = dash ? dashes(kept, dash) : kept;
+        if (layer.id === "heat") data = cells(kept, this.rings, this.data.texts);
         return layer.clone({ data, visible });
       }
       if (layer.id === "trail") return layer.clone({ currentTime: this.now, visible });

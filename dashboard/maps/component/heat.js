@@ -1,0 +1,35 @@
+// Contact exposure: records of the selected time summed by cell, on a fixed scale, so
+// that a colour means the same number of person-seconds at every moment of a playback.
+
+// Person-seconds from which a colour begins.
+export const STEPS = [0, 10, 60, 300];
+export const COLOURS = [
+  [254, 217, 118, 165],
+  [253, 141, 60, 185],
+  [227, 26, 28, 195],
+  [128, 0, 38, 210],
+];
+
+// All outlines that records carry: number of the cell -> ring.
+export function outlines(rows) {
+  return new Map(rows.filter((row) => row.outline).map(({ k, outline }) => [k, outline]));
+}
+
+export function cells(rows, rings, texts) {
+  const sums = new Map();
+  for (const { k, w } of rows) sums.set(k, (sums.get(k) ?? 0) + w);
+  return [...sums].map(([k, seconds]) => ({
+    polygon: rings.get(k),
+    c: COLOURS[STEPS.findLastIndex((least) => seconds >= least)],
+    tip: [texts.heat, texts.heat_seconds.replace("{number}", Math.round(seconds))],
+  }));
+}
+
+// The scale, for the legend.
+export function scale(texts) {
+  const names = [texts.heat_step0, texts.heat_step1, texts.heat_step2, texts.heat_step3];
+  return names.map((name, index) => ({
+    name,
+    colour: `rgb(${COLOURS[index].slice(0, 3).join(" ")})`,
+  }));
+}
