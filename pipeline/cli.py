@@ -35,6 +35,7 @@ def register() -> None:
         casebook,
         dashboard,
         demo,
+        doctor,
         evaluate,
         footage,
         masks,
@@ -62,6 +63,7 @@ def register() -> None:
         evaluate,
         dashboard,
         demo,
+        doctor,
     ):
         module.attach(app)
 
