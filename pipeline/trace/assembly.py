@@ -208,12 +208,15 @@ def _sightings(
     best = these.table["best_at"].to_pylist()
     probability = floats(these.table["mask_probability"])
     chosen = set(on_path.tolist())
+    cloth = _clothing(passes, shown, seeds)
     records: list[dict[str, Any]] = []
     for k, row in enumerate(shown):
         tracklet = int(these.ids[k])
         clip = part.get(int(keys[k]))
         seed = tracklet in seeds
-        similarity = float(evidence.similarity[row])
+        similarity = 1.0 if seed else float(evidence.similarity[row])
+        if np.isnan(similarity) and evidence.kind[row] == "appearance":
+            similarity = float(cloth[k])
         records.append(
             {
                 "sighting": k,
@@ -239,6 +242,18 @@ def _sightings(
             }
         )
     return pa.Table.from_pylist(records, schema=SIGHTING)
+
+
+def _clothing(passes: Passes, shown: np.ndarray, seeds: frozenset[int]) -> np.ndarray:
+    """Best cosine [n] of clothing with a pass pointed at; NaN where none compares."""
+    best = np.full(len(shown), np.nan)
+    pointed = [row for row in map(passes.row, sorted(seeds)) if row is not None]
+    models = passes.texts("appearance_model")
+    for row in pointed:
+        model = str(models[row])
+        mine = passes.appearance(np.array([row]), model)[0]
+        best = np.fmax(best, passes.appearance(shown, model) @ mine)
+    return best
 
 
 def _contacts(people: list[contacts.Contact], dose: np.ndarray) -> pa.Table:
