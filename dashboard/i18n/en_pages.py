@@ -13,6 +13,7 @@ TEXTS = {
     "contact_one": "Contact",
     "contact_choose": "Choose a row of the ranking.",
     "kpi_share": "Reached in 24 h",
+    "kpi_share_short": "In 24 h",
     "kpi_share_help": "Of contacts of which it can be told: {in_time} reached within "
     "24 hours of being listed, {late} not; {pending} still have time.",
     "followup": "Follow-up",

@@ -13,6 +13,7 @@ TEXTS = {
     "contact_one": "접촉자",
     "contact_choose": "목록에서 한 줄을 선택하십시오.",
     "kpi_share": "24시간 내 연락",
+    "kpi_share_short": "24시간 내",
     "kpi_share_help": "판단할 수 있는 접촉자 중 명단에 오른 지 24시간 안에 연락된 사람 "
     "{in_time}명, 그렇지 못한 사람 {late}명. {pending}명은 아직 시간이 있습니다.",
     "followup": "후속 조치",

@@ -90,14 +90,14 @@ def _figures(found: Found, texts: Texts) -> None:
     share = "–" if figures.share is None else f"{figures.share:.0%}"
     values = {
         "kpi_contacts": f"{figures.contacts} ({close})",
-        "kpi_share": share,
+        "kpi_share_short": share,
         **{
             f"followup_{state}": str(number)
             for state, number in figures.by_state.items()
         },
     }
     helps = {
-        "kpi_share": texts(
+        "kpi_share_short": texts(
             "kpi_share_help",
             in_time=figures.in_time,
             late=figures.late,
@@ -111,7 +111,7 @@ def _figures(found: Found, texts: Texts) -> None:
 
 
 def _body(found: Found, authorisation: Authorisation, texts: Texts) -> None:
-    left, right = st.columns([1.75, 1], gap="medium")
+    left, right = st.columns([1.5, 1], gap="medium")
     with left:
         shown = _filtered(found, texts)
         chosen = _ranking(shown, found, texts)

@@ -39,6 +39,8 @@ def show(
         f"{_sum(row, run, texts)}</div>"
     )
     mine = [one for one in episodes if one["contact"] == row["contact"]]
+    days = {one["start_at"].astimezone(zone).date() for one in mine}
+    form = "%m-%d %H:%M:%S" if len(days) > 1 else "%H:%M:%S"
     contact_timeline.show(
         mine,
         [row["contact"]],
@@ -51,7 +53,7 @@ def show(
         ("episode_start", "camera", "episode_time", "metres", "masks"),
         [
             (
-                f"{one['start_at'].astimezone(zone):%m-%d %H:%M:%S}",
+                f"{one['start_at'].astimezone(zone):{form}}",
                 one["camera_id"],
                 duration(one["seconds"], texts),
                 f"{one['least_metres']:.1f} m",

@@ -72,7 +72,10 @@ def test_contacts_are_ranked_followed_up_and_exported(
         assert clipped(page) == []
         page.get_by_text("한국어").click()
         expect(page.locator("h1")).to_have_text("CROWD-001 접촉자", timeout=20_000)
-        assert clipped(page) == []
+        for size in ((1920, 1080), (1366, 768), (1024, 768)):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.wait_for_timeout(500)
+            assert clipped(page) == []
         sound(visit)
     entries = audit.entries(crowded)
     exported = [entry for entry in entries if entry["act"] == "export"]
