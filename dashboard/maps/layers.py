@@ -177,20 +177,23 @@ def trail(legs: list[dict[str, Any]], seconds: float) -> pydeck.Layer:
 def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
     """Return the sightings on the path, and the candidates beside it.
 
-    A dot lies where the person was, a tag with its number above. Tags that would
-    cover each other are stacked in pixels; the dots stay true.
+    A dot lies where the person was, the larger the longer the stay; a tag with its
+    number above. Tags that would cover each other are stacked in pixels; the dots
+    stay true.
     """
     stack: dict[tuple[int, int, bool], int] = {}
     records = []
     for row in rows:
         place = (round(row["lon"] * 4000), round(row["lat"] * 5000), row["on_path"])
         level = stack[place] = stack.get(place, -1) + 1
+        radius = _radius(row["t1"] - row["t0"])
         records.append(
             {
                 "p": [row["lon"], row["lat"]],
                 "label": row["number"],
                 "on_path": row["on_path"],
-                "o": [0, -18 - 21 * level],
+                "r": radius,
+                "o": [0, -14 - radius - 21 * level],
                 "sighting": row["sighting"],
                 "t0": row["t0"],
                 "t1": row["t1"],
@@ -203,6 +206,11 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
         *_tagged(aside, "candidates", "candidate-labels", ASIDE),
         *_tagged(on_path, "sightings", "sighting-labels", PILL),
     ]
+
+
+def _radius(seconds: float) -> float:
+    """Return the pixels of a stay: its area grows with its length, within bounds."""
+    return round(float(np.clip(0.62 * np.sqrt(max(seconds, 0.0)), 5.0, 22.0)), 1)
 
 
 def _tagged(
@@ -220,7 +228,7 @@ def _tagged(
             line_width_units=text("pixels"),
             get_line_width=1.5,
             radius_units=text("pixels"),
-            get_radius=5.5,
+            get_radius="r",
             pickable=True,
         ),
         pydeck.Layer(
