@@ -162,6 +162,11 @@ def evaluate_tracking(
         f"{figures['mota']:.3f} over {figures['boxes']} boxes of {figures['people']} "
         f"people in {figures['frames_compared']} frames"
     )
+    for name, one in figures["baselines"].items():
+        typer.echo(
+            f"  {name} of the library, as it comes: IDF1 {one['idf1']:.3f}, "
+            f"HOTA {one['hota']:.3f}, MOTA {one['mota']:.3f}"
+        )
 
 
 @group.command("fairness")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from pipeline.evaluate import report
 from pipeline.evaluate.tables import EvaluationError
 from pipeline.vision.observer import Observer
-from pipeline.vision.types import Track
+from pipeline.vision.types import Persons, Track
 
 #: Least overlap (intersection over union) at which a box is the labelled one.
 MATCH_IOU = 0.5
@@ -75,10 +76,8 @@ def evaluate(
     EvaluationError, FootageError
         Truth and clip do not fit each other, or the clip cannot be read.
     """
-    from trackers.eval import evaluate_mot_sequence
-
     started = time.monotonic()
-    tracks, seen, size = _track(clip, truth, weights_dir, fps, threads, quiet)
+    tracks, others, seen, size = _track(clip, truth, weights_dir, fps, threads, quiet)
     compared = np.intersect1d(truth.frames, seen)
     if not len(compared):
         raise EvaluationError(
@@ -93,21 +92,11 @@ def evaluate(
             "more frames with --fps."
         )
     found = found[np.isin(found[:, 0], compared)]
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for name, rows in (("truth", true), ("tracks", found)):
-            path = Path(folder) / f"{name}.txt"
-            rows = np.array(rows)
-            # The library counts frames one by one: those compared become 1, 2, ...
-            rows[:, 0] = np.searchsorted(compared, rows[:, 0]) + 1
-            np.savetxt(path, rows if len(rows) else _NOBODY, "%.3f", ",")
-            paths.append(path)
-        told = evaluate_mot_sequence(
-            paths[0],
-            paths[1],
-            metrics=["CLEAR", "HOTA", "Identity"],
-            threshold=MATCH_IOU,
-        )
+    told = _compare(true, found, compared)
+    baselines = {
+        name: _short(_compare(true, rows[np.isin(rows[:, 0], compared)], compared))
+        for name, rows in others.items()
+    }
     clear, identity, hota = told.CLEAR, told.Identity, told.HOTA
     assert clear is not None
     assert identity is not None
@@ -130,7 +119,38 @@ def evaluate(
         "frames_analysed": len(seen),
         "fps": size[1],
         "match_iou": MATCH_IOU,
+        "baselines": baselines,
         "measured": report.provenance(size[0], time.monotonic() - started),
+    }
+
+
+def _compare(true: np.ndarray, found: np.ndarray, compared: np.ndarray) -> Any:
+    """Return the library's figures; rows as in COLUMNS."""
+    from trackers.eval import evaluate_mot_sequence
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, rows in (("truth", true), ("tracks", found)):
+            path = Path(folder) / f"{name}.txt"
+            rows = np.array(rows)
+            # The library counts frames one by one: those compared become 1, 2, ...
+            rows[:, 0] = np.searchsorted(compared, rows[:, 0]) + 1
+            np.savetxt(path, rows if len(rows) else _NOBODY, "%.3f", ",")
+            paths.append(path)
+        return evaluate_mot_sequence(
+            paths[0],
+            paths[1],
+            metrics=["CLEAR", "HOTA", "Identity"],
+            threshold=MATCH_IOU,
+        )
+
+
+def _short(told: Any) -> dict[str, float]:
+    return {
+        "idf1": told.Identity.IDF1,
+        "hota": told.HOTA.HOTA,
+        "mota": told.CLEAR.MOTA,
+        "identity_switches": told.CLEAR.IDSW,
     }
 
 
@@ -229,8 +249,10 @@ def _track(
     fps: float | None,
     threads: int,
     quiet: bool,
-) -> tuple[list[Track], np.ndarray, tuple[dict[str, str], float]]:
-    """Return the clip's tracks, the frames analysed, the models and the rate."""
+) -> tuple[
+    list[Track], dict[str, np.ndarray], np.ndarray, tuple[dict[str, str], float]
+]:
+    """Return tracks, those of the library, frames analysed, models and rate."""
     from pipeline.footage.decode import Decoder, Sample
     from pipeline.footage.sources import open_clip
 
@@ -252,6 +274,8 @@ def _track(
     asked = 2 * clip.fps if rate >= clip.fps else rate
     end = float(clip.times[last - 1])
     seen: list[int] = []
+    others = _library_trackers()
+    rows: dict[str, list[list[float]]] = {name: [] for name in others}
 
     def samples() -> Iterator[Sample]:
         decoder = Decoder(
@@ -268,9 +292,47 @@ def _track(
     for sample in report.counted(samples(), total, "frames", quiet):
         observer.see(sample.image(), sample.number, sample.offset_s)
         seen.append(sample.number + 1)
+        for name, tracker in others.items():
+            rows[name] += _followed(tracker, observer.latest, sample.number + 1)
     provenance = observer.provenance
     models = {one["name"]: one["sha256"] for one in provenance.models.values()}
-    return observer.finish(), np.array(seen), (models, rate)
+    libraries = {
+        name: np.array(one, np.float64).reshape(-1, 8) for name, one in rows.items()
+    }
+    return observer.finish(), libraries, np.array(seen), (models, rate)
+
+
+def _library_trackers() -> dict[str, Any]:
+    """Return the trackers of the library `trackers` as they come."""
+    import trackers
+
+    names = ("SORT", "ByteTrack", "OCSORT", "BoTSORT", "CBIoU")
+    return {name.lower(): getattr(trackers, f"{name}Tracker")() for name in names}
+
+
+def _followed(tracker: Any, persons: Persons, frame: int) -> list[list[float]]:
+    """Return the rows that a tracker of the library gives a frame's persons."""
+    import supervision as sv
+
+    corners = persons.boxes.copy()
+    corners[:, 2:] += corners[:, :2]
+    detections = sv.Detections(
+        xyxy=corners,
+        confidence=persons.scores,
+        class_id=np.zeros(len(corners), int),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tracked = tracker.update(detections)
+    if tracked.tracker_id is None:
+        return []
+    return [
+        [frame, number + 1, left, top, right - left, bottom - top, 1, 1]
+        for number, (left, top, right, bottom) in zip(
+            tracked.tracker_id, tracked.xyxy, strict=True
+        )
+        if number >= 0
+    ]
 
 
 def _rows(tracks: list[Track]) -> np.ndarray:

@@ -15,7 +15,7 @@ from pipeline.vision.faces import FaceDetector, FaceEmbedder
 from pipeline.vision.models import find
 from pipeline.vision.persons import PersonDetector
 from pipeline.vision.tracking import PersonTracker
-from pipeline.vision.types import NO_FACE, UNKNOWN, Provenance, Track
+from pipeline.vision.types import NO_FACE, UNKNOWN, Persons, Provenance, Track
 
 #: A track of fewer detections is dropped: mostly a false alarm.
 LEAST_DETECTIONS = 2
@@ -73,6 +73,8 @@ class Observer:
         self._passes: dict[int, list[_Sight]] = {}
         #: What was seen since the last finish: frames, persons, faces.
         self.counts: Counter[str] = Counter(frames=0, persons=0, faces=0)
+        #: Persons found in the last frame, followed or not.
+        self.latest = Persons(np.empty((0, 4), np.float32), np.empty(0, np.float32))
 
     def see(self, frame: np.ndarray, frame_number: int, offset_s: float) -> None:
         """Analyse the next frame.
@@ -86,13 +88,14 @@ class Observer:
         offset_s
             Seconds since the clip's start; later than that of the frame before.
         """
-        persons = self._find_persons(frame)
-        numbers = self._track(persons, offset_s)
+        persons = self.latest = self._find_persons(frame)
+        clothes = appearance.describe(frame, persons.boxes)
+        clear = persons.scores * (1 - _hidden(persons.boxes))
+        numbers = self._track(persons, clothes, clear, offset_s)
         self.counts["frames"] += 1
         rows = np.flatnonzero(numbers >= 0)
         boxes, scores = persons.boxes[rows], persons.scores[rows]
-        clothes = appearance.describe(frame, boxes)
-        clear = scores * (1 - _hidden(boxes))
+        clothes, clear = clothes[rows], clear[rows]
         sights = [
             _Sight(frame_number, offset_s, *row)
             for row in zip(boxes, scores, clothes, clear, strict=True)

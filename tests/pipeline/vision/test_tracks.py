@@ -104,20 +104,71 @@ def test_pieces_are_joined_by_clothes_walk_and_time() -> None:
     assert linking.joins([]) == []
 
 
-def test_walkers_keep_their_number() -> None:
-    tracker = PersonTracker(5.0)
-    seen: list[list[int]] = []
-    for frame in range(12):
-        x = 14 * frame
-        boxes = np.array([[x, 50, 30, 80], [400 - x, 200, 30, 80]], np.float32)
-        order = [0, 1] if frame % 2 else [1, 0]
+NOBODY = Persons(np.empty((0, 4), np.float32), np.empty(0, np.float32))
+
+
+def follow(places, clothes, fps=5.0, scores=(0.9, 0.8)) -> list[list[int]]:
+    """Track boxes [frame][person]; None: not found. Order changes by frame."""
+    tracker = PersonTracker(fps)
+    seen = []
+    for frame, boxes in enumerate(places):
+        order = [k for k in (0, 1) if boxes[k] is not None]
+        order = order[:: 1 if frame % 2 else -1]
+        rows = np.array([boxes[k] for k in order], np.float32).reshape(-1, 4)
         numbers = tracker(
-            Persons(boxes[order], np.array([0.9, 0.8], np.float32)), frame / 5
+            Persons(rows, np.array([scores[k] for k in order], np.float32)),
+            np.array([clothes[k] for k in order]).reshape(len(order), -1),
+            np.ones(len(order)),
+            frame / fps,
         )
-        seen.append([int(numbers[order.index(k)]) for k in (0, 1)])
-    assert len({tuple(pair) for pair in seen[1:]}) == 1
+        seen.append(
+            [int(numbers[order.index(k)]) if k in order else -1 for k in (0, 1)]
+        )
+    return seen
+
+
+TWO = np.eye(2, 8, dtype=np.float32)
+
+
+def test_walkers_keep_their_number() -> None:
+    places = [
+        [(14 * frame, 50, 30, 80), (400 - 14 * frame, 200, 30, 80)]
+        for frame in range(12)
+    ]
+    seen = follow(places, TWO)
+    assert len({tuple(pair) for pair in seen}) == 1
     assert len(set(seen[-1])) == 2
-    assert tracker(Persons(np.empty((0, 4), np.float32), np.empty(0)), 3.0).size == 0
+    # One, hidden for two seconds, is found again; a weak one starts no track.
+    places[3:] = [[first, None] for first, _ in places[3:]]
+    places += [[None, (400 - 14 * frame, 200, 30, 80)] for frame in range(12, 14)]
+    assert follow(places, TWO)[-1][1] == seen[0][1]
+    assert {pair[1] for pair in follow(places, TWO, scores=(0.9, 0.4))} == {-1}
+
+
+def test_clothes_decide_where_two_meet() -> None:
+    # Two walk towards one another, one is hidden as they meet, and both turn back.
+    near = [0, 15, 30, 45, 55, 55, 45, 30, 15, 0]
+    places = [
+        [(100 + x, 100, 30, 80), None if x > 50 else (230 - x, 100, 30, 80)]
+        for x in near
+    ]
+    assert follow(places, TWO)[-1] == follow(places, TWO)[0]
+
+
+def test_a_tracker_without_persons_gives_nothing() -> None:
+    tracker = PersonTracker(5.0)
+    assert tracker(NOBODY, np.empty((0, 8)), np.empty(0), 3.0).size == 0
+
+
+@pytest.mark.models
+def test_boxes_found_by_several_windows_become_their_mean() -> None:
+    from pipeline.vision.persons import _merge
+
+    boxes = np.array([[10, 10, 50, 110], [14, 12, 54, 114], [200, 20, 240, 120]])
+    found = _merge(boxes.astype(np.float32), np.array([0.9, 0.3, 0.5]), 300, 200)
+    assert found.scores.tolist() == pytest.approx([0.9, 0.5])
+    assert found.boxes[0] == pytest.approx([11, 10.5, 40, 100.5])
+    assert found.boxes[1] == pytest.approx([200, 20, 40, 100])
 
 
 @pytest.mark.models
