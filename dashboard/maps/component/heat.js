@@ -4,10 +4,10 @@
 // Person-seconds from which a colour begins.
 export const STEPS = [0, 10, 60, 300];
 export const COLOURS = [
-  [254, 217, 118, 165],
-  [253, 141, 60, 185],
-  [227, 26, 28, 195],
-  [128, 0, 38, 210],
+  [254, 204, 92, 215],
+  [253, 141, 60, 220],
+  [227, 26, 28, 220],
+  [128, 0, 38, 225],
 ];
 
 // All outlines that records carry: number of the cell -> ring.

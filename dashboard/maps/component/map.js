@@ -200,7 +200,8 @@ class TraceMap {
         ? starts.find((at) => at > this.now + 0.05)
         : starts.findLast((at) => at < this.now - 0.05);
     this.playing = false;
-    this.setNow(next ?? this.range[way > 0 ? 1 : 0]);
+    // A little within: at the very start the way there ends as well.
+    this.setNow(next === undefined ? this.range[way > 0 ? 1 : 0] : next + 0.02);
   }
 
   key(event) {
