@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import threading
 import time
@@ -47,6 +48,7 @@ _REPEATING = (
     "mask_state",
     "ground_error_cm",
 )
+_UNIT = re.compile("[0-9a-f]{16}")
 _PENDING = ".pending-"
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LAST_UNIT = 0
@@ -102,10 +104,22 @@ def hours(root: Path, table: str) -> list[datetime]:
 def segments(root: Path, table: str, hour: datetime) -> list[Path]:
     """Return the published segments of one table and hour, oldest first."""
     with contextlib.suppress(FileNotFoundError):
-        entries = os.listdir(folder(root, table, hour))
-        names = sorted(n for n in entries if n.endswith(".parquet") and n[0] != ".")
-        return [folder(root, table, hour) / name for name in names]
+        place = folder(root, table, hour)
+        names = sorted(n for n in os.listdir(place) if _is_segment(n))
+        return [place / name for name in names]
     return []
+
+
+def segment_names(root: Path, table: str, hour: datetime) -> list[str]:
+    """Return the names of the segments of one table and hour that carry a unit."""
+    with contextlib.suppress(FileNotFoundError):
+        entries = os.listdir(folder(root, table, hour))
+        return [n for n in entries if _is_segment(n) and _UNIT.fullmatch(n[:-8])]
+    return []
+
+
+def _is_segment(name: str) -> bool:
+    return name.endswith(".parquet") and name[0] != "."
 
 
 def pending_files(directory: Path) -> list[Path]:

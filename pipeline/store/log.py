@@ -29,9 +29,14 @@ KEYS = [
     "tracklets",
     "source",
 ]
-_CACHE: OrderedDict[Path, pa.Table] = OrderedDict()
+#: (root, hour) -> names of the segments read, and their rows: they never change.
+_CACHE: OrderedDict[tuple[Path, datetime], tuple[frozenset[str], pa.Table]] = (
+    OrderedDict()
+)
 _CACHE_ROWS = 2_000_000
 _CACHE_LOCK = threading.Lock()
+#: Chunks of a cached table before they are joined.
+_CHUNKS = 32
 
 
 def visible(
@@ -87,30 +92,39 @@ def generations(table: pa.Table, part_keys: np.ndarray) -> np.ndarray:
 
 
 def _hour(root: Path, hour: datetime, columns: list[str]) -> pa.Table:
-    schema = pa.schema([FOOTAGE.field(name) for name in columns])
     while True:
-        tables = [schema.empty_table()]
+        names = frozenset(layout.segment_names(root, "footage", hour))
         try:
-            for path in layout.segments(root, "footage", hour):
-                if layout.unit_of(path) is not None:
-                    tables.append(_segment(path, columns))
+            if set(columns) <= set(KEYS):
+                return _keys(root, hour, names).select(columns)
+            return _read(root, hour, sorted(names), columns)
         except FileNotFoundError:
             continue  # compacted away in between: list the folder again
-        return pa.concat_tables(tables)
 
 
-def _segment(path: Path, columns: list[str]) -> pa.Table:
-    """Read one segment; its keys come from memory, since it never changes."""
-    if not set(columns) <= set(KEYS):
-        return layout.read(path, "footage", columns)
+def _keys(root: Path, hour: datetime, names: frozenset[str]) -> pa.Table:
+    """Return the keys of an hour; only segments not read before are read."""
     with _CACHE_LOCK:
-        table = _CACHE.get(path)
-        if table is not None:
-            _CACHE.move_to_end(path)
-    if table is None:
-        table = layout.read(path, "footage", KEYS)
-        with _CACHE_LOCK:
-            _CACHE[path] = table
-            while sum(t.num_rows for t in _CACHE.values()) > _CACHE_ROWS:
-                _CACHE.popitem(last=False)
-    return table.select(columns)
+        known, table = _CACHE.get((root, hour), (frozenset(), None))
+    if known == names and table is not None:
+        return table
+    if table is None or known - names:
+        table = _read(root, hour, sorted(names), KEYS)
+    else:
+        fresh = _read(root, hour, sorted(names - known), KEYS)
+        table = pa.concat_tables([table, fresh])
+    if table.column(0).num_chunks > _CHUNKS:
+        table = table.combine_chunks()
+    with _CACHE_LOCK:
+        _CACHE[root, hour] = names, table
+        _CACHE.move_to_end((root, hour))
+        while sum(t.num_rows for _, t in _CACHE.values()) > _CACHE_ROWS:
+            _CACHE.popitem(last=False)
+    return table
+
+
+def _read(root: Path, hour: datetime, names: list[str], columns: list[str]) -> pa.Table:
+    folder = layout.folder(root, "footage", hour)
+    schema = pa.schema([FOOTAGE.field(name) for name in columns])
+    tables = [layout.read(folder / name, "footage", columns) for name in names]
+    return pa.concat_tables([schema.empty_table(), *tables])

@@ -70,10 +70,12 @@ def publish(root: Path, clip: str, camera_no: int = 7, hour: int = 0) -> None:
 
 
 def merge(root: Path, after: int) -> None:
-    """Compact for ever, with a short grace."""
+    """Compact with a short grace, until struck or idle."""
     strike(root, after)
     while True:
-        compact.compact(root, grace=SHORT)
+        done = compact.compact(root, grace=SHORT)
+        if not done.hours and not done.removed:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def expire(root: Path, after: int, days: float, now: datetime) -> None:

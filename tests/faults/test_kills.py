@@ -65,9 +65,9 @@ def test_kill_of_ingest_by_the_clock(
 def test_kill_of_compaction(settings: Settings, row: Row) -> None:
     chance, root = random.Random(3), settings.observations_dir
     names: set[str] = set()
-    for turn in range(50):
+    for turn in range(40):
         names |= fill(root, 3, tag=f"t{turn}")
-        wait(start("merge", root, chance.randrange(1, 40)), lambda: False)
+        wait(start("merge", root, chance.randrange(1, 25)), lambda: False)
         row.tries += 1
         account(settings, row, names)
     # The grace of the reader beside is over; now it can be swept.
