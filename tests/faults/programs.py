@@ -178,3 +178,13 @@ def as_another_user(settings: Settings, told: Path) -> None:
         except (OSError, StoreError) as error:
             found.append(type(error).__name__)
     told.write_text(" ".join(map(str, found)))
+
+
+def watch(settings: Settings, folder: Path) -> None:
+    """Watch a folder until every clip in it is done."""
+    from pipeline.fleet.sources import Source
+    from pipeline.fleet.watch import Watch
+    from tests.pipeline.fleet import light_work
+
+    source = Source(None, folder, settle_s=0)
+    Watch(settings, [source], work=light_work.store, scan_s=0.1).run(once=True)
