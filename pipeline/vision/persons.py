@@ -27,7 +27,7 @@ LOW_SCORE = 0.2
 #: Boxes that overlap more (intersection over union) are one person.
 SAME_IOU = 0.5
 #: Height up to which a box of the network is too wide, and from which it is right,
-#: pixels of SIDE; shares of the width that it is too wide at the left and right.
+#: pixels of SIDE in a tile; shares of the width too much at the left and right.
 #: Medians over 31 boxes of vtest.avi labelled by others (PETS 2009), confirmed on
 #: the 1,075 of tests/data/vtest-truth.txt.
 WIDE_TO, WIDE_FROM = 60.0, 110.0
@@ -94,8 +94,7 @@ class PersonDetector:
             whole = _uncut(unit, window, width, height)
             left, top, right, bottom = window
             size = np.array([right - left, bottom - top] * 2, np.float32)
-            tight = _tight(unit[whole], bottom == height)
-            boxes.append(tight * size + np.array([left, top] * 2, np.float32))
+            boxes.append(unit[whole] * size + np.array([left, top] * 2, np.float32))
             scores.append(found[keep][whole])
         return _merge(np.concatenate(boxes), np.concatenate(scores), width, height)
 
@@ -134,18 +133,6 @@ def _uncut(
     return ~cut
 
 
-def _tight(unit: np.ndarray, at_bottom: bool) -> np.ndarray:
-    """Take off what the network's boxes (0..1 in the window) have too much."""
-    tight = unit.copy()
-    width, height = unit[:, 2] - unit[:, 0], unit[:, 3] - unit[:, 1]
-    share = np.clip((WIDE_FROM - height * SIDE) / (WIDE_FROM - WIDE_TO), 0, 1)
-    tight[:, 0] += TOO_WIDE[0] * share * width
-    tight[:, 2] -= TOO_WIDE[1] * share * width
-    whole = (unit[:, 3] < 1 - CUT / SIDE) | (not at_bottom)
-    tight[:, 3] -= TOO_LOW * height * whole
-    return tight
-
-
 def _merge(boxes: np.ndarray, scores: np.ndarray, width: int, height: int) -> Persons:
     """Make one box of those of one person: their mean, weighted by score.
 
@@ -168,7 +155,21 @@ def _merge(boxes: np.ndarray, scores: np.ndarray, width: int, height: int) -> Pe
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
     ltwh = rows[:, :4].copy()
     ltwh[:, 2:] -= ltwh[:, :2]
+    ltwh = _tight(ltwh, height)
     big = (ltwh[:, 2] >= 4) & (ltwh[:, 3] >= 8)
     return Persons(
         boxes=ltwh[big].astype(np.float32), scores=rows[big, 4].astype(np.float32)
     )
+
+
+def _tight(boxes: np.ndarray, frame_height: int) -> np.ndarray:
+    """Take off what boxes (left, top, width, height) have too much."""
+    tight = boxes.copy()
+    width, height = boxes[:, 2], boxes[:, 3]
+    in_tile = height / (TILE * frame_height) * SIDE
+    share = np.clip((WIDE_FROM - in_tile) / (WIDE_FROM - WIDE_TO), 0, 1)
+    tight[:, 0] += TOO_WIDE[0] * share * width
+    tight[:, 2] -= sum(TOO_WIDE) * share * width
+    whole = boxes[:, 1] + height < frame_height - 1
+    tight[:, 3] -= TOO_LOW * height * whole
+    return tight

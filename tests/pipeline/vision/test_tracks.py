@@ -167,8 +167,11 @@ def test_boxes_found_by_several_windows_become_their_mean() -> None:
     boxes = np.array([[10, 10, 50, 110], [14, 12, 54, 114], [200, 20, 240, 120]])
     found = _merge(boxes.astype(np.float32), np.array([0.9, 0.3, 0.5]), 300, 200)
     assert found.scores.tolist() == pytest.approx([0.9, 0.5])
-    assert found.boxes[0] == pytest.approx([11, 10.5, 40, 100.5])
-    assert found.boxes[1] == pytest.approx([200, 20, 40, 100])
+    # 100 px high in a frame of 200: wide enough, but 3 % below the feet.
+    assert found.boxes[0] == pytest.approx([11, 10.5, 40, 100.5 - 0.03 * 100.5])
+    assert found.boxes[1] == pytest.approx([200, 20, 40, 97])
+    far = _merge(boxes.astype(np.float32), np.array([0.9, 0.3, 0.5]), 2000, 1000)
+    assert far.boxes[1] == pytest.approx([205.6, 20, 31.6, 97])
 
 
 @pytest.mark.models
