@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +181,9 @@ def good_frames(
         raw_zero, _ = clip.segments[0]
         if clip.seekable and start_s > 0:
             target = raw_zero + start_s - 0.5
-            container.seek(int(target / base), stream=stream, backward=True)
+            # An animated picture cannot be sought in: it is read from its beginning.
+            with suppress(av.error.FFmpegError):
+                container.seek(int(target / base), stream=stream, backward=True)
         segment, last, clockless = 0, None, 0
         for frame in _decoded(container, stream):
             if frame.pts is None:
