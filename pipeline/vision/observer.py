@@ -23,6 +23,9 @@ LEAST_DETECTIONS = 2
 BEST_FACES = 5
 #: The same while the track grows: it may yet be cut in two.
 KEPT_FACES = 12
+#: After so many looks in a row without a face, a head is looked at again after
+#: FACE_REST_S: people seen from behind cost half as much.
+FACELESS, FACE_REST_S = 2, 0.4
 #: A person's box this much overlapped tells nothing of the clothes.
 HIDDEN = 0.6
 
@@ -70,7 +73,10 @@ class Observer:
 
     def _reset(self) -> None:
         self._track = PersonTracker(self._sample_fps)
+        self._attention = persons_module.Attention(self._find_persons.windows)
         self._passes: dict[int, list[_Sight]] = {}
+        #: By track: how often in a row no face was found, and when last.
+        self._faceless: dict[int, tuple[int, float]] = {}
         #: What was seen since the last finish: frames, persons, faces.
         self.counts: Counter[str] = Counter(frames=0, persons=0, faces=0)
         #: Persons found in the last frame, followed or not.
@@ -88,7 +94,9 @@ class Observer:
         offset_s
             Seconds since the clip's start; later than that of the frame before.
         """
-        persons = self.latest = self._find_persons(frame)
+        among = self._attention.due(offset_s)
+        persons = self.latest = self._find_persons(frame, among=among)
+        self._attention.note(among, self._find_persons.needed, offset_s)
         clothes = appearance.describe(frame, persons.boxes)
         clear = persons.scores * (1 - _hidden(persons.boxes))
         numbers = self._track(persons, clothes, clear, offset_s)
@@ -100,9 +108,10 @@ class Observer:
             _Sight(frame_number, offset_s, *row)
             for row in zip(boxes, scores, clothes, clear, strict=True)
         ]
-        found, owners = self._find_faces.in_heads(frame, boxes)
+        heads = self._heads(numbers[rows], offset_s)
+        found, owners = self._find_faces.in_heads(frame, boxes[heads])
         for face, owner in enumerate(owners):
-            sight = sights[owner]
+            sight = sights[heads[owner]]
             marks = found.landmarks[face]
             sight.face_box = found.boxes[face]
             sight.face_score = float(found.scores[face])
@@ -114,6 +123,7 @@ class Observer:
             sight.mask = self._masks(
                 masks.mask_crop(frame, marks), width, sight.face_quality
             )
+        self._looked(numbers[rows][heads], owners, offset_s)
         self.counts["persons"] += len(sights)
         self.counts["faces"] += len(owners)
         for number, sight in zip(numbers[rows], sights, strict=True):
@@ -121,6 +131,22 @@ class Observer:
             one.append(sight)
             if sight.aligned is not None:
                 _forget_worst(one)
+
+    def _heads(self, numbers: np.ndarray, offset_s: float) -> np.ndarray:
+        """Return the rows of those in whose heads a face is looked for now."""
+        due = []
+        for row, number in enumerate(numbers.tolist()):
+            times, last_s = self._faceless.get(number, (0, 0.0))
+            if times < FACELESS or offset_s - last_s >= FACE_REST_S - 1e-6:
+                due.append(row)
+        return np.array(due, np.int64)
+
+    def _looked(self, numbers: np.ndarray, owners: np.ndarray, offset_s: float) -> None:
+        """Note in whose heads a face was looked for, and where one was found."""
+        found = set(owners.tolist())
+        for row, number in enumerate(numbers.tolist()):
+            times = 0 if row in found else self._faceless.get(number, (0, 0.0))[0] + 1
+            self._faceless[number] = (times, offset_s)
 
     def finish(self) -> list[Track]:
         """Close every track, return them in order of their first frame, and reset."""
@@ -288,8 +314,10 @@ def _provenance(
             "sample_fps": sample_fps,
             "tiles": tiles,
             "person_score": persons_module.LOW_SCORE,
+            "person_rest_s": persons_module.REST_S,
             "face_score": faces.SCORE,
             "face_embed_width_px": faces.EMBED_WIDTH,
+            "face_rest_s": FACE_REST_S,
             "best_faces": BEST_FACES,
             "tracker": tracking.NAME,
             "track_start_score": tracking.START_SCORE,

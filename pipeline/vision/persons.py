@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import supervision as sv
 
-from pipeline.vision.engine import Network
+from pipeline.vision.engine import Streams
 from pipeline.vision.models import weight_path
 from pipeline.vision.types import Persons
 
@@ -36,6 +36,10 @@ TOO_WIDE = (0.14, 0.07)
 TOO_LOW = 0.03
 #: A box that lies this much inside a better one is a part of that person.
 SAME_INSIDE = 0.8
+#: Seconds after which a window that was not needed is searched again.
+REST_S = 0.6
+#: Score from which a person makes a window needed.
+NEED_SCORE = 0.5
 #: A box this close to an inner edge of its tile is cut off there, pixels of SIDE.
 CUT = 4.0
 
@@ -56,14 +60,22 @@ class PersonDetector:
 
     def __init__(self, weights_dir: Path, threads: int = 2, tiles: bool = True) -> None:
         self.tiles = tiles
-        count = 7 if tiles else 1
-        self._network = Network(
-            weight_path(weights_dir, MODEL), (count, SIDE, SIDE, 3), threads
+        self._network = Streams(
+            weight_path(weights_dir, MODEL), (1, SIDE, SIDE, 3), threads
         )
         self._boxes = self._network.output("detection_boxes:0")
         self._scores = self._network.output("detection_scores:0")
+        #: How many windows a frame is searched in.
+        self.windows = 7 if tiles else 1
+        #: By window: whether it held a person whom no smaller window showed.
+        self.needed = np.ones(self.windows, bool)
 
-    def __call__(self, frame: np.ndarray, low_score: float = LOW_SCORE) -> Persons:
+    def __call__(
+        self,
+        frame: np.ndarray,
+        low_score: float = LOW_SCORE,
+        among: np.ndarray | None = None,
+    ) -> Persons:
         """Find the persons of one frame.
 
         Parameters
@@ -72,31 +84,60 @@ class PersonDetector:
             uint8 [h, w, 3], BGR.
         low_score
             Least score of a returned person.
+        among
+            bool [windows]: the windows that are searched; all by default.
         """
         height, width = frame.shape[:2]
-        windows = _windows(width, height) if self.tiles else [(0, 0, width, height)]
-        batch = np.empty((len(windows), SIDE, SIDE, 3), np.uint8)
-        for index, (left, top, right, bottom) in enumerate(windows):
-            tile = cv2.resize(
-                frame[top:bottom, left:right],
-                (SIDE, SIDE),
-                interpolation=cv2.INTER_AREA
-                if bottom - top > SIDE
-                else cv2.INTER_LINEAR,
-            )
-            cv2.cvtColor(tile, cv2.COLOR_BGR2RGB, dst=batch[index])
-        outputs = self._network(batch)
-        boxes, scores = [], []
-        for index, window in enumerate(windows):
-            found = outputs[self._scores][index]
+        windows = _windows(width, height)[: self.windows]
+        searched = [
+            index for index in range(len(windows)) if among is None or among[index]
+        ]
+        seen = _halved(frame)
+        outputs = self._network(
+            _cut_out(seen, windows[index], height) for index in searched
+        )
+        boxes, scores, origin = [], [], []
+        for index, output in zip(searched, outputs, strict=True):
+            window = windows[index]
+            found = output[self._scores][0]
             keep = found >= low_score
-            unit = outputs[self._boxes][index][keep][:, [1, 0, 3, 2]]
+            unit = output[self._boxes][0][keep][:, [1, 0, 3, 2]]
             whole = _uncut(unit, window, width, height)
             left, top, right, bottom = window
             size = np.array([right - left, bottom - top] * 2, np.float32)
             boxes.append(unit[whole] * size + np.array([left, top] * 2, np.float32))
             scores.append(found[keep][whole])
-        return _merge(np.concatenate(boxes), np.concatenate(scores), width, height)
+            origin.append(np.full(whole.sum(), index))
+        if not searched:
+            return Persons(np.empty((0, 4), np.float32), np.empty(0, np.float32))
+        every, score = np.concatenate(boxes), np.concatenate(scores)
+        sure = score >= NEED_SCORE
+        self.needed[searched] = _needed(
+            every[sure], np.concatenate(origin)[sure], searched
+        )
+        return _merge(every, score, width, height)
+
+
+class Attention:
+    """Which windows of the next frame are searched.
+
+    A window that showed nobody, or only whom a smaller window shows too, is looked
+    at again after `REST_S`. A part of the frame into which somebody walks is so
+    seen by that much later, and by the windows that overlap it at once.
+    """
+
+    def __init__(self, windows: int) -> None:
+        self._last_s = np.full(windows, -np.inf)
+        self._live = np.ones(windows, bool)
+
+    def due(self, offset_s: float) -> np.ndarray:
+        """Return the windows to be searched at a time of the clip, bool [windows]."""
+        return self._live | (offset_s - self._last_s >= REST_S - 1e-6)
+
+    def note(self, among: np.ndarray, needed: np.ndarray, offset_s: float) -> None:
+        """Note which windows were searched, and which of them were needed."""
+        self._last_s[among] = offset_s
+        self._live[among] = needed[among]
 
 
 def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -113,6 +154,44 @@ def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
         (0, 0, side, side),
         (width - side, height - side, width, height),
     ]
+
+
+def _halved(frame: np.ndarray) -> np.ndarray:
+    """Halve a frame as long as its tiles keep as many pixels as the network sees."""
+    while TILE * min(frame.shape[:2]) >= 2 * SIDE:
+        size = (frame.shape[1] // 2, frame.shape[0] // 2)
+        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return frame
+
+
+def _cut_out(
+    seen: np.ndarray, window: tuple[int, int, int, int], height: int
+) -> np.ndarray:
+    """Return a window of the (halved) frame as the network takes it."""
+    factor = seen.shape[0] / height
+    left, top, right, bottom = (round(side * factor) for side in window)
+    smaller = bottom - top > SIDE
+    tile = cv2.resize(
+        seen[top:bottom, left:right],
+        (SIDE, SIDE),
+        interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
+    )
+    return cv2.cvtColor(tile, cv2.COLOR_BGR2RGB)[None]
+
+
+def _needed(boxes: np.ndarray, origin: np.ndarray, searched: list[int]) -> np.ndarray:
+    """Return which windows showed somebody whom no smaller searched window did."""
+    result = np.zeros(len(searched), bool)
+    same = sv.box_iou_batch(boxes, boxes) >= SAME_IOU if len(boxes) else None
+    for place, index in enumerate(searched):
+        own = np.flatnonzero(origin == index)
+        smaller = _SMALLER[origin] > _SMALLER[index]
+        result[place] = any(not (same[row] & smaller).any() for row in own)  # type: ignore[index]
+    return result
+
+
+#: Rank of each window, the smallest highest: whole frame, four tiles, two squares.
+_SMALLER = np.array([0, 2, 2, 2, 2, 1, 1])
 
 
 def _uncut(
