@@ -33,7 +33,7 @@ def fill(root: Path, parts: int, hour: int = 0, tag: str = "old") -> set[str]:
 def test_kill_of_ingest(settings: Settings, tmp_path: Path, row: Row) -> None:
     chance, root = random.Random(1), settings.observations_dir
     log = tmp_path / "acknowledged"
-    for turn in range(60):
+    for turn in range(45):
         after = chance.randrange(1, 45)
         wait(start("ingest", root, f"a{turn}", log, after), lambda: False)
         row.tries += 1
@@ -65,7 +65,7 @@ def test_kill_of_ingest_by_the_clock(
 def test_kill_of_compaction(settings: Settings, row: Row) -> None:
     chance, root = random.Random(3), settings.observations_dir
     names: set[str] = set()
-    for turn in range(40):
+    for turn in range(30):
         names |= fill(root, 3, tag=f"t{turn}")
         wait(start("merge", root, chance.randrange(1, 25)), lambda: False)
         row.tries += 1
