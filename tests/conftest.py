@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.settings import CHECKOUT, Settings, get_settings
 
+pytest_plugins = ["tests.faults.table"]
+
 
 @pytest.fixture(scope="session")
 def media() -> Path:

@@ -1,4 +1,4 @@
-"""Processes that faults strike, the reader beside them, and the table."""
+"""Processes that faults strike, and the reader beside them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -16,55 +15,13 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.store import log, reader, snapshot
 from tests.faults import programs
+from tests.faults.table import Row, keep
 
 #: Imports once, then forks: a new process takes milliseconds.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     ["pytest", programs.__name__, "pipeline.casebook.orders"]
 )
-_TABLE = pytest.StashKey[list]()
-
-
-@dataclass
-class Row:
-    """One row of the table."""
-
-    fault: str
-    tries: int = 0
-    lost: int = 0  #: acknowledged rows that are not visible
-    doubled: int = 0  #: rows visible more than once
-    torn: int = 0  #: parts visible in part
-    reads: int = 0  #: made by the reader beside
-    errors: int = 0  #: it saw
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TABLE] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows: list[Row] = terminalreporter.config.stash[_TABLE]
-    if not rows:
-        return
-    terminalreporter.section("faults")
-    form = "{:<44} {:>6} {:>6} {:>8} {:>6} {:>7} {:>14}"
-    terminalreporter.write_line(
-        form.format(
-            "fault", "tries", "lost", "doubled", "torn", "reads", "reader errors"
-        )
-    )
-    for r in [*rows, _sum(rows)]:
-        terminalreporter.write_line(
-            form.format(r.fault, r.tries, r.lost, r.doubled, r.torn, r.reads, r.errors)
-        )
-
-
-def _sum(rows: list[Row]) -> Row:
-    total = Row("all")
-    for row in rows:
-        for name in ("tries", "lost", "doubled", "torn", "reads", "errors"):
-            setattr(total, name, getattr(total, name) + getattr(row, name))
-    return total
 
 
 @pytest.fixture
@@ -85,7 +42,7 @@ def row(request: pytest.FixtureRequest) -> Iterator[Row]:
     yield made
     if not made.tries:
         return  # skipped
-    request.config.stash[_TABLE].append(made)
+    keep(request.node, made)
     assert (made.lost, made.doubled, made.torn, made.errors) == (0, 0, 0, 0)
 
 

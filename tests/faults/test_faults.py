@@ -15,7 +15,8 @@ from pipeline.errors import StoreError
 from pipeline.settings import Settings
 from pipeline.store import check, compact, layout, reader, repair, snapshot
 from tests.faults import programs
-from tests.faults.conftest import Row, account, start, wait
+from tests.faults.conftest import account, start, wait
+from tests.faults.table import Row
 from tests.faults.test_kills import fill, lines
 
 NOW = timedelta(0)

@@ -13,7 +13,8 @@ import pytest
 from pipeline.settings import Settings
 from pipeline.store import check, compact, layout, retention
 from tests.faults import programs
-from tests.faults.conftest import Row, account, start, wait
+from tests.faults.conftest import account, start, wait
+from tests.faults.table import Row
 
 NOW = timedelta(0)
 

@@ -12,7 +12,8 @@ from pipeline.fleet.state import State
 from pipeline.settings import Settings
 from pipeline.store import check, reader
 from tests.faults import programs
-from tests.faults.conftest import Row, kill
+from tests.faults.conftest import kill
+from tests.faults.table import Row
 from tests.pipeline.fleet import light_work
 
 
