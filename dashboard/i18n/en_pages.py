@@ -140,6 +140,18 @@ TEXTS = {
     "tab_dongs": "Neighbourhoods",
     "tab_footage": "Footage by camera and hour",
     "tab_broken": "Out of order and late",
+    "path_table": "The path as a table ({legs} legs)",
+    "path_note": "The legs within the selected range, first to last. An inferred leg "
+    "is the straight line between two sightings; its metres are lengthened by the "
+    "detour factor.",
+    "path_seen": "seen",
+    "path_inferred": "inferred",
+    "column_path_time": "Time",
+    "column_path_kind": "How known",
+    "column_path_where": "Sighting (camera)",
+    "column_path_metres": "Length",
+    "column_path_mode": "Movement",
+    "column_path_sure": "Probability",
     "column_gu": "District",
     "column_dong": "Neighbourhood",
     "column_cameras": "Cameras",

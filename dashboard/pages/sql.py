@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import time
-from typing import Any
 
 import streamlit as st
 
 from dashboard import access, i18n, tables
 from dashboard.i18n import Texts
+from dashboard.panels import answer as shown
 from pipeline.casebook import analysis, audit
 from pipeline.settings import get_settings
 from pipeline.store import dictionary, query
@@ -86,8 +86,7 @@ def _answer(texts: Texts) -> None:
         texts("sql_result", rows=len(answer.rows), seconds=spent),
         texts("sql_capped", rows=len(answer.rows)) if answer.capped else "",
     )
-    columns = [[row[k] for row in answer.rows] for k in range(len(answer.columns))]
-    st.dataframe(_frame(answer.columns, columns), hide_index=True, key="sql-rows-shown")
+    shown.show(answer, texts)
     st.download_button(
         texts("sql_download"),
         _csv(answer),
@@ -99,22 +98,6 @@ def _answer(texts: Texts) -> None:
             {"rows": len(answer.rows)},
         ),
     )  # fmt: skip
-
-
-def _frame(names: list[str], columns: list[list[Any]]) -> Any:
-    """Return a table for showing; values that are no plain ones as text."""
-    import pandas as pd
-
-    # Two columns may have one name: the later ones get a number.
-    seen: dict[str, int] = {}
-    shown = {}
-    for name, values in zip(names, columns, strict=True):
-        seen[name] = seen.get(name, 0) + 1
-        label = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        if not all(isinstance(v, int | float | str | None) for v in values):
-            values = [None if v is None else str(v) for v in values]
-        shown[label] = values
-    return pd.DataFrame(shown)
 
 
 def _csv(answer: query.Answer) -> bytes:

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import access, i18n, serving
 from dashboard.i18n import Texts
 from dashboard.maps import basemap, layers, network, playback
-from dashboard.panels import contacts, review, sightings
+from dashboard.panels import contacts, path_table, review, sightings
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -49,7 +49,10 @@ def _choose_order(texts: Texts) -> Order | None:
     zone = ZoneInfo(get_settings().time_zone)
     with st.sidebar:
         by_case = {order.case: order for order in orders}
+        if "case" not in st.session_state and st.session_state.get("_case") in by_case:
+            st.session_state["case"] = st.session_state["_case"]  # of another page
         case = st.selectbox(texts("case"), list(by_case), key="case")
+        st.session_state["_case"] = case
         order = by_case[case]
         st.caption(
             "  \n".join(
@@ -252,6 +255,7 @@ def _show(trace: Trace, authorisation: Authorisation) -> None:
         }
         st.session_state[f"picked-{trace.run['run']}"] = wanted
         st.rerun(scope="fragment")
+    path_table.show(trace, low, high, texts)
     near = trace.contacts_within(low, high)
     counted = texts("contacts_shown", shown=len(near), all=trace.contact.num_rows)
     st.html(
