@@ -15,6 +15,8 @@ from pipeline.vision.types import Faces
 LONGEST = (640, 320)
 #: Border added around a picture that its face fills, as a share of its sides.
 BORDER = 0.35
+#: Longer side and least score of the last attempts, for faces cut off or covered.
+LAST_LONGEST, LAST_SCORE = (160, 320, 640), 0.3
 #: A face found again overlaps the known one at least so much.
 AGAIN_IOU = 0.3
 
@@ -38,7 +40,7 @@ class Finder:
 
     Small pictures are enlarged to the size at which footage's head regions are
     searched; a picture without a face is searched again smaller, then with a
-    border, for faces that fill it.
+    border, for faces that fill it, and at last for the likeliest of weak ones.
     """
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
@@ -70,7 +72,18 @@ class Finder:
         found = self._detector(wider, longest=LONGEST[1])
         boxes = found.boxes - np.concatenate([shift, [0, 0]]).astype(np.float32)
         moved = Faces(boxes, found.scores, found.landmarks - shift)
-        return _chosen(moved, image, near)
+        return _chosen(moved, image, near) or self._weak(image, near)
+
+    def _weak(self, image: np.ndarray, near: np.ndarray | None) -> Face | None:
+        found = [
+            _chosen(self._detector(image, score=LAST_SCORE, longest=side), image, near)
+            for side in LAST_LONGEST
+        ]
+        return max(
+            (face for face in found if face is not None),
+            key=lambda face: face.score,
+            default=None,
+        )
 
 
 def _chosen(found: Faces, image: np.ndarray, near: np.ndarray | None) -> Face | None:

@@ -14,7 +14,7 @@ from pipeline.evaluate import metrics, report
 from pipeline.evaluate.finding import Face, Finder, shrunk
 from pipeline.evaluate.tables import EvaluationError, pictures
 from pipeline.vision import faces
-from pipeline.vision.masks import DECIDED, STATES, MaskClassifier, mask_crop
+from pipeline.vision.masks import DECIDED, STATES, FaceMap, MaskClassifier
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
 #: Folder -> state of the person in its photographs.
@@ -73,7 +73,8 @@ def evaluate(
     started = time.monotonic()
     used = classifier or MaskClassifier.load()
     answers = _blank()
-    _answer(_photos(folder), used, Finder(weights_dir, threads), answers, quiet)
+    finder, features = Finder(weights_dir, threads), FaceMap(weights_dir, threads)
+    _answer(_photos(folder), used, finder, features, answers, quiet)
     return _report(answers, used.name, used.sha256, started)
 
 
@@ -116,7 +117,8 @@ def cross_validate(
             f"{least}."
         )
     fold = _folds([state for _, state in photos], folds)
-    finder, answers = Finder(weights_dir, threads), _blank()
+    finder, features = Finder(weights_dir, threads), FaceMap(weights_dir, threads)
+    answers = _blank()
     for number in range(folds):
         with tempfile.TemporaryDirectory() as temporary:
             home = Path(temporary)
@@ -133,7 +135,7 @@ def cross_validate(
             mask_training.train(home / "photos", out, weights_dir, templates)
             classifier = MaskClassifier.load(out)
         held = [photos[index] for index in np.flatnonzero(fold == number)]
-        _answer(held, classifier, finder, answers, quiet)
+        _answer(held, classifier, finder, features, answers, quiet)
     result = _report(answers, classifier.name, "", started)
     return result | {"folds": folds}
 
@@ -170,6 +172,7 @@ def _answer(
     photos: list[tuple[Path, int]],
     classifier: MaskClassifier,
     finder: Finder,
+    features: FaceMap,
     answers: Answers,
     quiet: bool,
 ) -> None:
@@ -185,7 +188,7 @@ def _answer(
         for width in WIDTHS:
             probabilities = None
             if face is not None:
-                probabilities = _told(image, face, width, finder, classifier)
+                probabilities = _told(image, face, width, finder, features, classifier)
             state = UNKNOWN
             if probabilities is not None:
                 likeliest = int(np.argmax(probabilities))
@@ -200,6 +203,7 @@ def _told(
     known: Face,
     width: int | None,
     finder: Finder,
+    features: FaceMap,
     classifier: MaskClassifier,
 ) -> np.ndarray | None:
     """Return probabilities of a face at a width, as one frame of footage would."""
@@ -212,7 +216,9 @@ def _told(
         return None
     aligned = faces.align(image, face.landmarks)
     quality = faces.quality(aligned, face.width, face.landmarks, face.score)
-    return classifier(mask_crop(image, face.landmarks), face.width, quality)
+    if not classifier.can_tell(face.width, quality):
+        return None
+    return classifier(features(aligned))
 
 
 def _report(answers: Answers, name: str, sha256: str, started: float) -> dict[str, Any]:

@@ -23,6 +23,9 @@ class Network:
         Shape of the one input; -1 for a free dimension.
     threads
         Threads of the processor.
+    inner
+        Shape of an inner layer: the network ends at its last addition of that shape,
+        and this is its only output.
 
     Raises
     ------
@@ -30,9 +33,15 @@ class Network:
         The file cannot be read as a network.
     """
 
-    def __init__(self, path: Path, shape: Sequence[int], threads: int = 2) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        threads: int = 2,
+        inner: Sequence[int] | None = None,
+    ) -> None:
         options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = _compiled(path, shape, options)
+        compiled = _compiled(path, shape, options, inner)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
         self.names = [set(output.names) for output in compiled.outputs]
         self._request = compiled.create_infer_request()
@@ -96,12 +105,19 @@ class Streams:
         ]
 
 
-def _compiled(path: Path, shape: Sequence[int], options: dict[str, Any]) -> Any:
+def _compiled(
+    path: Path,
+    shape: Sequence[int],
+    options: dict[str, Any],
+    inner: Sequence[int] | None = None,
+) -> Any:
     import openvino
 
     try:
         model = _core().read_model(path)
         model.reshape({model.inputs[0].any_name: openvino.PartialShape(list(shape))})
+        if inner is not None:
+            model = _until(model, inner)
         return _core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:160]
@@ -109,6 +125,21 @@ def _compiled(path: Path, shape: Sequence[int], options: dict[str, Any]) -> Any:
             f"The weights {path} cannot be loaded ({reason}); "
             "run `dongseon models verify`."
         ) from error
+
+
+def _until(model: Any, shape: Sequence[int]) -> Any:
+    """Return the network up to its last addition of that shape."""
+    import openvino
+
+    layers = [
+        node
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Add"
+        and node.get_output_partial_shape(0) == openvino.PartialShape(list(shape))
+    ]
+    if not layers:
+        raise RuntimeError(f"it has no layer of {'x'.join(map(str, shape))}")
+    return openvino.Model([layers[-1].output(0)], model.get_parameters())
 
 
 def _position(names: list[set[str]], name: str) -> int:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.vision.faces import FaceDetector
-from pipeline.vision.masks import PLACES, SIDE, STATES, features, mask_crop
+from pipeline.vision.faces import EMBEDDER, FaceDetector, align
+from pipeline.vision.masks import PLACES, SIDE, STATES, FaceMap, mask_crop
 from pipeline.vision.types import INCORRECT, NONE, WORN
 
 SEED = 20251103
@@ -21,18 +21,19 @@ SEED = 20251103
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Cuts of the faces that are degraded are this many times larger than SIDE.
 LARGE = 3
-#: Degraded copies of every photograph and every drawn mask.
-COPIES = 6
+#: Degraded copies of every photograph, and of every drawn mask.
+COPIES, DRAWN_COPIES = 6, 3
 #: Widths of degraded faces, pixels.
-WIDTHS = (14.0, 70.0)
+WIDTHS = (14.0, 110.0)
 #: Width of a face's box in a cut of SIDE pixels.
 FACE_WIDTH = 33.0
 #: Below this width of a face the state stays unknown, pixels.
 LEAST_WIDTH = 20.0
-#: Below this quality of a face the state stays unknown, 0..1.
-LEAST_QUALITY = 0.2
+#: Below this quality of a face the state stays unknown, 0..1. None is needed: the
+#: states of faces from the side (quality 0) are told as well as those from the front.
+LEAST_QUALITY = 0.0
 #: Inverse strength of the penalty on the coefficients.
-PENALTY = 0.003
+PENALTY = 0.0008
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -43,6 +44,7 @@ class Sample:
     crop: np.ndarray  #: uint8 [SIDE * LARGE, SIDE * LARGE, 3]
     state: int
     photo: int  #: number of the photograph: copies never straddle a split
+    is_drawn: bool = False  #: has a mask that was drawn
 
 
 def train(
@@ -97,7 +99,7 @@ def train(
             f"{folder} has no `incorrect` folder: add one, or give --templates."
         )
     say(f"{len(samples)} faces")
-    rows, labels, photos, widths = _table(samples)
+    rows, labels, photos, widths = _table(samples, FaceMap(weights_dir))
     held = np.isin(photos, _held_out(photos))
     say(f"{len(rows)} degraded copies of {len(set(photos.tolist()))} photographs")
 
@@ -124,6 +126,7 @@ def train(
         "copies": COPIES,
         "widths_px": list(WIDTHS),
         "penalty": PENALTY,
+        "features_of": EMBEDDER,
         "held_out": figures,
     }
     _write(out, scaler, model, temperature, provenance)
@@ -177,7 +180,10 @@ def drawn(samples: list[Sample], templates: Path) -> list[Sample]:
             picture = pictures[random.integers(len(pictures))]
             result.append(
                 Sample(
-                    draw_mask(sample.crop, picture, state, random), state, sample.photo
+                    draw_mask(sample.crop, picture, state, random),
+                    state,
+                    sample.photo,
+                    is_drawn=True,
                 )
             )
     return result
@@ -242,7 +248,7 @@ def draw_mask(
 def degrade(
     crop: np.ndarray, width_px: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Return the cut as a camera would show a face of that width, at SIDE pixels."""
+    """Return the cut as a camera would show a face of that width, at its own size."""
     side = crop.shape[0]
     if random.random() < 0.5:
         crop = crop[:, ::-1]
@@ -271,23 +277,23 @@ def degrade(
         flag = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(35, 95))]
         stored = cv2.imencode(".jpg", crop, flag)[1]
         crop = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
-    smaller = crop.shape[0] > SIDE
-    return cv2.resize(
-        crop,
-        (SIDE, SIDE),
-        interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
-    )
+    return cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def aligned(crop: np.ndarray) -> np.ndarray:
+    """Return the aligned face, as of `faces.align`, in a cut of `mask_crop`."""
+    return align(crop, (PLACES * (crop.shape[0] / SIDE)).astype(np.float32))
 
 
 def _table(
-    samples: list[Sample],
+    samples: list[Sample], features: FaceMap
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     random = np.random.default_rng(SEED + 1)
     rows, labels, photos, widths = [], [], [], []
     for sample in samples:
-        for _ in range(COPIES):
+        for _ in range(DRAWN_COPIES if sample.is_drawn else COPIES):
             width = float(np.exp(random.uniform(*np.log(WIDTHS))))
-            rows.append(features(degrade(sample.crop, width, random)))
+            rows.append(features(aligned(degrade(sample.crop, width, random))))
             labels.append(sample.state)
             photos.append(sample.photo)
             widths.append(width)

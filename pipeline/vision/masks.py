@@ -1,6 +1,7 @@
 """State of the mask: worn, incorrect (below the nose), none, or unknown.
 
-A multinomial logistic regression on gradients and colours of the aligned face,
+A multinomial logistic regression on an inner layer of the face recogniser, which
+tells where in the aligned face skin, nose, mouth and cloth are, whatever the light;
 trained by `mask_training` and shipped as a small file of coefficients.
 """
 
@@ -18,13 +19,21 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.vision.faces import TEMPLATE, similarity
+from pipeline.vision.engine import Network
+from pipeline.vision.faces import ALIGNED, EMBEDDER, TEMPLATE, similarity
+from pipeline.vision.models import weight_path
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
-NAME = "mask-hog-lab-1"
+NAME = "mask-inner-layer-1"
 #: States of the classifier's columns.
 STATES = (NONE, INCORRECT, WORN)
-#: Side of the square the features are computed on, pixels.
+#: Channels and side of the recogniser's layer that is looked at.
+CHANNELS, MAP_SIDE = 128, 14
+#: Rows and columns to which the layer is averaged, and the columns of one half face.
+ROWS, HALF = 7, 4
+#: Length of the features of a face.
+DIMENSIONS = CHANNELS * ROWS * HALF
+#: Side of the square in which masks are drawn for training, at its smallest, pixels.
 SIDE = 64
 #: Where the landmarks lie in it: smaller than in `faces.align`, so that the whole
 #: chin and the cheeks are seen.
@@ -47,6 +56,8 @@ class MaskClassifier:
             self._coefficients = stored["coefficients"].astype(np.float32)
             self._intercepts = stored["intercepts"].astype(np.float32)
             self._temperature = float(stored["temperature"])
+            if self._coefficients.shape != (len(STATES), DIMENSIONS):
+                raise ValueError("it was trained for another version")
             #: Least width of a face, pixels.
             self.least_width = float(stored["least_width"])
             #: Least quality of a face, 0..1.
@@ -74,28 +85,19 @@ class MaskClassifier:
                 "with `dongseon masks train DIR --out FILE`."
             ) from error
 
-    def __call__(
-        self, crop: np.ndarray, width_px: float, quality: float
-    ) -> np.ndarray | None:
+    def can_tell(self, width_px: float, quality: float) -> bool:
+        """Return whether a face is as large and as good as was shown to work."""
+        return width_px >= self.least_width and quality >= self.least_quality
+
+    def __call__(self, row: np.ndarray) -> np.ndarray:
         """Return the probability of none, incorrect and worn, float32 [3].
 
         Parameters
         ----------
-        crop
-            uint8 [64, 64, 3], from `mask_crop`.
-        width_px
-            Width of the face in the frame, pixels.
-        quality
-            Quality of the face, 0..1.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            None below the size or quality at which it was shown to work.
+        row
+            float32 [DIMENSIONS], from `FaceMap`; of a face of which `can_tell` holds.
         """
-        if width_px < self.least_width or quality < self.least_quality:
-            return None
-        return self.probabilities(features(crop)[None])[0]
+        return self.probabilities(row[None])[0]
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities, float32 [n, 3], of features [n, k]."""
@@ -104,6 +106,38 @@ class MaskClassifier:
         logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits)
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class FaceMap:
+    """Features of aligned faces: what an inner layer of the recogniser sees where.
+
+    The layer is averaged over a face and its mirror image and over neighbouring
+    cells, so that the side from which the light comes does not decide.
+    """
+
+    def __init__(self, weights_dir: Path, threads: int = 2) -> None:
+        self._network = Network(
+            weight_path(weights_dir, EMBEDDER),
+            (2, ALIGNED, ALIGNED, 3),
+            threads,
+            inner=(2, CHANNELS, MAP_SIDE, MAP_SIDE),
+        )
+
+    def __call__(self, aligned: np.ndarray) -> np.ndarray:
+        """Return the features of one face, float32 [DIMENSIONS].
+
+        Parameters
+        ----------
+        aligned
+            uint8 [112, 112, 3], BGR, from `faces.align`.
+        """
+        rgb = (aligned[..., ::-1].astype(np.float32) - 127.5) / 128.0
+        face, mirrored = self._network(np.stack([rgb, rgb[:, ::-1]]))[0]
+        both = (face + mirrored[:, :, ::-1]) / 2
+        cell = MAP_SIDE // ROWS
+        grid = both.reshape(CHANNELS, ROWS, cell, ROWS, cell).mean(axis=(2, 4))
+        folded = (grid + grid[:, :, ::-1]) / 2
+        return np.ascontiguousarray(folded[:, :, :HALF]).ravel()
 
 
 @dataclass(frozen=True)
@@ -178,30 +212,6 @@ def mask_crop(image: np.ndarray, landmarks: np.ndarray, side: int = SIDE) -> np.
     return cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA)
 
 
-def features(crop: np.ndarray) -> np.ndarray:
-    """Return gradients and colours of a cut face, float32 [k].
-
-    Histograms of oriented gradients (Dalal and Triggs, 2005) at two scales, the
-    colour of an 8 x 8 grid relative to the skin about the eyes (so that neither
-    the light nor the colour of the skin decides), and its unevenness.
-    """
-    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-    fine = np.ravel(_HOG.compute(grey))
-    half = cv2.resize(grey, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA)
-    coarse = np.ravel(_COARSE.compute(half))
-    lab = cv2.cvtColor(crop, cv2.COLOR_BGR2LAB).astype(np.float32)
-    grid = lab.reshape(8, SIDE // 8, 8, SIDE // 8, 3).transpose(0, 2, 1, 3, 4)
-    grid = grid.reshape(8, 8, -1, 3)
-    mean, spread = grid.mean(axis=2), grid.std(axis=2)
-    skin = np.median(lab[_SKIN].reshape(-1, 3), axis=0)
-    contrast = max(8.0, float(lab[..., 0].std()))
-    relative = (mean - skin) / np.array([contrast, 12.0, 12.0], np.float32)
-    rough = spread / np.array([contrast, 6.0, 6.0], np.float32)
-    return np.concatenate(
-        [fine, coarse, relative.ravel() * 0.5, rough.ravel() * 0.5]
-    ).astype(np.float32)
-
-
 def _smooth(likelihood: np.ndarray) -> np.ndarray:
     """Forward-backward of a chain of three states; returns posteriors [n, 3]."""
     count = len(STATES)
@@ -221,9 +231,3 @@ def _smooth(likelihood: np.ndarray) -> np.ndarray:
         after = step @ (likelihood[index] * after)
         after = after / after.sum()
     return posterior
-
-
-_HOG = cv2.HOGDescriptor((SIDE, SIDE), (16, 16), (8, 8), (8, 8), 9)
-_COARSE = cv2.HOGDescriptor((32, 32), (16, 16), (8, 8), (8, 8), 9)
-#: Rows and columns of the skin between and beside the eyes.
-_SKIN = (slice(SIDE * 24 // 96, SIDE * 40 // 96), slice(SIDE // 3, 2 * SIDE // 3))

@@ -67,6 +67,7 @@ class Observer:
         self._find_persons = PersonDetector(weights_dir, threads, tiles)
         self._find_faces = FaceDetector(weights_dir, threads)
         self._embed = FaceEmbedder(weights_dir, threads)
+        self._face_map = masks.FaceMap(weights_dir, threads)
         self._masks = masks.MaskClassifier.load()
         self.provenance = _provenance(sample_fps, tiles, self._masks)
         self._reset()
@@ -120,9 +121,8 @@ class Observer:
             sight.face_quality = faces.quality(
                 sight.aligned, width, marks, sight.face_score
             )
-            sight.mask = self._masks(
-                masks.mask_crop(frame, marks), width, sight.face_quality
-            )
+            if self._masks.can_tell(width, sight.face_quality):
+                sight.mask = self._masks(self._face_map(sight.aligned))
         self._looked(numbers[rows][heads], owners, offset_s)
         self.counts["persons"] += len(sights)
         self.counts["faces"] += len(owners)
