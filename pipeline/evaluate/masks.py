@@ -14,7 +14,7 @@ from pipeline.evaluate import metrics, report
 from pipeline.evaluate.finding import Face, Finder, shrunk
 from pipeline.evaluate.tables import EvaluationError, pictures
 from pipeline.vision import faces
-from pipeline.vision.masks import DECIDED, STATES, FaceMap, MaskClassifier
+from pipeline.vision.masks import DECIDED, STATES, FaceMap, MaskClassifier, face_of
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
 #: Folder -> state of the person in its photographs.
@@ -218,7 +218,7 @@ def _told(
     quality = faces.quality(aligned, face.width, face.landmarks, face.score)
     if not classifier.can_tell(face.width, quality):
         return None
-    return classifier(features(aligned))
+    return classifier(features(face_of(image, face.landmarks)))
 
 
 def _report(answers: Answers, name: str, sha256: str, started: float) -> dict[str, Any]:

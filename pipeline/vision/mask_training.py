@@ -12,15 +12,21 @@ import cv2
 import numpy as np
 
 from pipeline.errors import ModelError
-from pipeline.vision.faces import EMBEDDER, FaceDetector, align
-from pipeline.vision.masks import PLACES, SIDE, STATES, FaceMap, mask_crop
+from pipeline.vision.faces import EMBEDDER, FaceDetector
+from pipeline.vision.masks import (
+    LARGE,
+    PLACES,
+    SIDE,
+    STATES,
+    FaceMap,
+    aligned,
+    mask_crop,
+)
 from pipeline.vision.types import INCORRECT, NONE, WORN
 
 SEED = 20251103
 #: Folder of photographs -> state of the person in them.
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
-#: Cuts of the faces that are degraded are this many times larger than SIDE.
-LARGE = 3
 #: Degraded copies of every photograph, and of every drawn mask.
 COPIES, DRAWN_COPIES = 6, 3
 #: Widths of degraded faces, pixels.
@@ -278,11 +284,6 @@ def degrade(
         stored = cv2.imencode(".jpg", crop, flag)[1]
         crop = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
     return cv2.resize(crop, (side, side), interpolation=cv2.INTER_LINEAR)
-
-
-def aligned(crop: np.ndarray) -> np.ndarray:
-    """Return the aligned face, as of `faces.align`, in a cut of `mask_crop`."""
-    return align(crop, (PLACES * (crop.shape[0] / SIDE)).astype(np.float32))
 
 
 def _table(

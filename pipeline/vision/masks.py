@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.vision.engine import Network
-from pipeline.vision.faces import ALIGNED, EMBEDDER, TEMPLATE, similarity
+from pipeline.vision.faces import ALIGNED, EMBEDDER, TEMPLATE, align, similarity
 from pipeline.vision.models import weight_path
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
@@ -35,6 +35,8 @@ ROWS, HALF = 7, 4
 DIMENSIONS = CHANNELS * ROWS * HALF
 #: Side of the square in which masks are drawn for training, at its smallest, pixels.
 SIDE = 64
+#: The face is cut so many times larger.
+LARGE = 3
 #: Where the landmarks lie in it: smaller than in `faces.align`, so that the whole
 #: chin and the cheeks are seen.
 PLACES = (TEMPLATE * 0.62 + np.array([13.3, 8.0])) * (SIDE / 96)
@@ -129,7 +131,7 @@ class FaceMap:
         Parameters
         ----------
         aligned
-            uint8 [112, 112, 3], BGR, from `faces.align`.
+            uint8 [112, 112, 3], BGR, from `face_of`.
         """
         rgb = (aligned[..., ::-1].astype(np.float32) - 127.5) / 128.0
         face, mirrored = self._network(np.stack([rgb, rgb[:, ::-1]]))[0]
@@ -181,6 +183,27 @@ def over_time(observed: Sequence[np.ndarray | None]) -> MaskTrack:
     if mean[column] < DECIDED:
         return MaskTrack(states, probabilities, UNKNOWN, float("nan"))
     return MaskTrack(states, probabilities, STATES[column], float(mean[column]))
+
+
+def face_of(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Return the aligned face as `FaceMap` wants it, uint8 [112, 112, 3].
+
+    Unlike `faces.align` it skips no pixel of a large face, and goes on with the last
+    pixels where the picture ends, as in training.
+
+    Parameters
+    ----------
+    image
+        uint8 [h, w, 3], BGR.
+    landmarks
+        float32 [5, 2], pixels.
+    """
+    return aligned(mask_crop(image, landmarks, SIDE * LARGE))
+
+
+def aligned(crop: np.ndarray) -> np.ndarray:
+    """Return the aligned face in a cut of `mask_crop`, uint8 [112, 112, 3]."""
+    return align(crop, (PLACES * (crop.shape[0] / SIDE)).astype(np.float32))
 
 
 def mask_crop(image: np.ndarray, landmarks: np.ndarray, side: int = SIDE) -> np.ndarray:

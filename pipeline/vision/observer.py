@@ -122,7 +122,7 @@ class Observer:
                 sight.aligned, width, marks, sight.face_score
             )
             if self._masks.can_tell(width, sight.face_quality):
-                sight.mask = self._masks(self._face_map(sight.aligned))
+                sight.mask = self._masks(self._face_map(masks.face_of(frame, marks)))
         self._looked(numbers[rows][heads], owners, offset_s)
         self.counts["persons"] += len(sights)
         self.counts["faces"] += len(owners)

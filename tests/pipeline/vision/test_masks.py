@@ -113,7 +113,7 @@ def test_photographs_and_drawn_masks_of_another_source(
             shown = crop
             if state != NONE:
                 shown = mask_training.draw_mask(crop, picture, state, random)
-            chances = classifier(features(mask_training.aligned(shown)))
+            chances = classifier(features(masks.aligned(shown)))
             told.append(masks.STATES[int(chances.argmax())] == state)
     for state, told in right.items():
         assert np.mean(told) > 0.95, state
