@@ -46,7 +46,7 @@ def show(
         chosen = " class='chosen'" if index == marked else ""
         body.append(f"<tr{chosen}>{cells}</tr>")
     st.html(
-        f"<div class='wide'><table class='contacts'><thead><tr>{heads}</tr></thead>"
+        f"<div class='wide'><table class='rows'><thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 

@@ -20,7 +20,7 @@ def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
     heads = "".join(f"<th>{html.escape(texts(f'column_{n}'))}</th>" for n in names)
     body = "".join(_row(row, zone, texts) for row in rows)
     st.html(
-        f"<table class='contacts'><thead><tr>{heads}</tr></thead>"
+        f"<table class='rows contacts'><thead><tr>{heads}</tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )
     st.caption(texts("contacts_note"))

@@ -55,7 +55,7 @@ def test_health_coverage_and_footage(traced: Settings, tmp_path: Path) -> None:
         area.get_by_role("button", name="Dark").click()
         assert "dark" in area.get_attribute("class")
 
-        shown = page.locator(".contacts tbody tr:visible")
+        shown = page.locator(".rows tbody tr:visible")
         expect(shown).to_have_count(24)
         page.get_by_role("tab", name="Footage by camera and hour").click()
         rows = page.locator(".grid tbody tr")
