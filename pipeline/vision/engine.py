@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import ModelError
+
+#: Compiled networks kept in a process: those of two sizes of picture.
+_MOST_KEPT = 12
 
 
 class Network:
@@ -105,6 +110,29 @@ class Streams:
         ]
 
 
+def _kept(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the last networks: a process that analyses clip after clip would compile
+    them anew for each, three seconds of the processor, as much as ten of footage.
+    """
+    kept: OrderedDict[tuple, Any] = OrderedDict()
+    lock = threading.Lock()
+
+    @wraps(compile_)
+    def found(path: Path, *arguments: Any, **more: Any) -> Any:
+        changed = path.stat().st_mtime_ns if path.exists() else 0
+        key = (path, changed, repr(arguments), repr(more))
+        with lock:
+            if key not in kept:
+                kept[key] = compile_(path, *arguments, **more)
+            kept.move_to_end(key)
+            while len(kept) > _MOST_KEPT:
+                kept.popitem(last=False)
+            return kept[key]
+
+    return found
+
+
+@_kept
 def _compiled(
     path: Path,
     shape: Sequence[int],
