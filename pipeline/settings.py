@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     sample_fps: float = Field(
         5.0, gt=0, description="analysed frames per second while anything moves"
     )
+    quality: Literal["full", "triage"] = Field(
+        "full",
+        description="full = every moment in which something moves; triage = key "
+        "frames only, one in two seconds: tells where people were, for a first look",
+    )
     part_seconds: float = Field(
         300.0, gt=1, description="footage per atomic unit of storage, seconds"
     )

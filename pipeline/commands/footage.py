@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,13 @@ def ingest(
         "2025-11-03T14:00:00+09:00. By default from the file's name "
         "(BC-00001_20251103T140000+0900.mp4), then from the registry.",
     ),
+    quality: Literal["full", "triage"] | None = typer.Option(
+        None,
+        "--quality",
+        help="full: every moment in which something moves. triage: key frames only, "
+        "one in two seconds, for a first look; --quality full later does the rest. "
+        "By default as set (DONGSEON_QUALITY), else full.",
+    ),
     again: bool = typer.Option(
         False, "--again", help="Analyse anew what is stored already, and replace it."
     ),
@@ -48,6 +55,9 @@ def ingest(
     from pipeline.footage.summary import lines
     from pipeline.settings import get_settings
 
+    settings = get_settings()
+    if quality is not None:
+        settings = settings.model_copy(update={"quality": quality})
     shown = Shown()
     try:
         with shown:
@@ -55,7 +65,7 @@ def ingest(
                 source,
                 camera,
                 start,
-                settings=get_settings(),
+                settings=settings,
                 again=again,
                 progress=shown.update,
             )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import av
@@ -19,6 +21,11 @@ from pipeline.footage.sources import JUMP_BACK_S, Clip, open_container, video_st
 QUEUE_FRAMES = 6
 #: Width of the picture on which motion is measured, pixels.
 MOTION_WIDTH = 160
+#: Longest time between two key frames at which these serve for a look, seconds. A
+#: walker crosses the view of a street camera in five or more.
+KEYS_S = 4.0
+#: Key frames somewhat closer than a look are taken all the same, share of a look.
+NEARLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,9 @@ class PartEnd:
     part: int
     read: int  #: frames decoded whole
     corrupt: int  #: frames of the file that were damaged or did not decode
+    passed_over: int  #: frames left undecoded on purpose, between key frames
     end_s: float  #: seconds since the clip's start, exclusive
+    gap_s: float  #: longest time in the part without a sample, seconds
 
 
 class Decoder:
@@ -67,6 +76,9 @@ class Decoder:
         Length of a part, seconds.
     parts : iterable of int, optional
         The parts wanted, ascending; all by default.
+    keys_only : bool
+        Decode key frames only, where one comes every `KEYS_S` at least; where they
+        are rarer, every frame of the part is decoded, and sampled all the same.
     """
 
     def __init__(
@@ -77,12 +89,15 @@ class Decoder:
         part_s: float,
         parts: list[int] | None = None,
         threads: int = 2,
+        keys_only: bool = False,
     ) -> None:
         self.clip = clip
         self.sample_s = 1 / sample_fps
         self.part_s = part_s
         self.parts = list(range(part_count(clip, part_s))) if parts is None else parts
         self._threads = threads
+        self._keys_only = keys_only
+        self._sampled: list[float] = []  # in the part in work, seconds
         self._items: queue.Queue[Any] = queue.Queue(QUEUE_FRAMES)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -115,7 +130,8 @@ class Decoder:
     def _work(self) -> None:
         try:
             for run in _runs(self.parts):
-                self._decode(run)
+                for serve, some in groupby(run, self._keys_serve):
+                    (self._decode_keys if serve else self._decode)(list(some))
             self._put(None)
         except _StoppedError:
             pass
@@ -131,39 +147,102 @@ class Decoder:
                 continue
         raise _StoppedError
 
+    def _keys_serve(self, part: int) -> bool:
+        """Tell whether the key frames of a part are close enough to stand for it."""
+        return self._keys_only and bool(
+            (np.diff(_between(self.clip, part, self.part_s)) <= KEYS_S).all()
+        )
+
+    def _decode_keys(self, run: list[int]) -> None:
+        """Decode the key frames that are due in consecutive parts."""
+        wanted = [_due_keys(self.clip, p, self.part_s, self.sample_s) for p in run]
+        frames = key_frames(self.clip, np.concatenate(wanted), self._threads)
+        waiting = next(frames, None)
+        for part, due in zip(run, wanted, strict=True):
+            end, read = self._end(part), 0
+            while waiting is not None and waiting[0] < end:
+                self._sample(*waiting)
+                read += 1
+                waiting = next(frames, None)
+            lost = max(0, len(due) - read)
+            self._finish(part, read, lost, self._held(part) - read - lost)
+
+    def _sample(self, at: float, frame: Any) -> None:
+        self._sampled.append(at)
+        number = self.clip.number_at(at)
+        self._put(Sample(number, at, _small_luma(frame), frame, self.clip))
+
     def _decode(self, run: list[int]) -> None:
         """Decode consecutive parts; leave out what lies before and after them."""
         part, read, due = run[0], 0, run[0] * self.part_s
-        end = min((part + 1) * self.part_s, self.clip.duration_s)
+        end = self._end(part)
         for at, frame in good_frames(self.clip, due, self._threads):
             while at >= end:
-                self._finish(part, read)
+                self._finish(part, read, self._held(part) - read)
                 if part == run[-1]:
                     return
                 part, read, due = part + 1, 0, end
-                end = min((part + 1) * self.part_s, self.clip.duration_s)
+                end = self._end(part)
             read += 1
             if at < due - 1e-6:
                 continue
             while due <= at + 1e-6:
                 due += self.sample_s
-            number = self.clip.number_at(at)
-            self._put(Sample(number, at, _small_luma(frame), frame, self.clip))
+            self._sample(at, frame)
         for rest in range(part, run[-1] + 1):
-            self._finish(rest, read if rest == part else 0)
+            whole = read if rest == part else 0
+            self._finish(rest, whole, self._held(rest) - whole)
 
-    def _finish(self, part: int, read: int) -> None:
+    def _finish(self, part: int, read: int, corrupt: int, passed_over: int = 0) -> None:
+        end = self._end(part)
+        seen = [part * self.part_s, *self._sampled, end]
+        self._sampled = []
+        gap = float(np.diff(seen).max())
+        self._put(PartEnd(part, read, max(0, corrupt), max(0, passed_over), end, gap))
+
+    def _end(self, part: int) -> float:
+        return min((part + 1) * self.part_s, self.clip.duration_s)
+
+    def _held(self, part: int) -> int:
+        """Return how many frames of the file belong to a part."""
         start, end = part * self.part_s, (part + 1) * self.part_s
-        times = self.clip.times
-        held = int(np.searchsorted(times, end) - np.searchsorted(times, start))
-        self._put(
-            PartEnd(part, read, max(0, held - read), min(end, self.clip.duration_s))
-        )
+        first, last = np.searchsorted(self.clip.times, [start, end])
+        return int(last - first)
 
 
 def part_count(clip: Clip, part_s: float) -> int:
     """Return how many parts of `part_s` seconds a clip has."""
     return max(1, int(np.ceil(clip.duration_s / part_s - 1e-9)))
+
+
+def key_frames(
+    clip: Clip, wanted: np.ndarray, threads: int = 2
+) -> Iterator[tuple[float, Any]]:
+    """Yield (seconds since the clip's start, frame) of key frames, undamaged only.
+
+    Parameters
+    ----------
+    wanted : float [n], ascending times out of the clip's `keys`; the packets of all
+        other frames are passed over undecoded.
+    """
+    if not len(wanted):
+        return
+    zero, _ = clip.segments[0]
+    with open_container(clip.path) as container:
+        stream = _begin(container, clip, float(wanted[0]), threads)
+        base = float(stream.time_base or 1)
+
+        def due(packet: av.Packet) -> bool:
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if not packet.size or not packet.is_keyframe or stamp is None:
+                return not packet.size  # the empty one at the end brings the rest
+            at = stamp * base - zero
+            near = min(bisect_left(wanted, at - 1e-4), len(wanted) - 1)
+            return abs(wanted[near] - at) < 1e-4
+
+        for frame in _decoded(container, stream, due):
+            if frame.pts is not None and not frame.is_corrupt:
+                yield frame.pts * base - zero, frame
 
 
 def good_frames(
@@ -174,16 +253,8 @@ def good_frames(
     Damaged packets are passed over; frames that FFmpeg patched up are left out.
     """
     with open_container(clip.path) as container:
-        stream = video_stream(container)
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = threads
+        stream = _begin(container, clip, start_s, threads)
         base = float(stream.time_base or 1)
-        raw_zero, _ = clip.segments[0]
-        if clip.seekable and start_s > 0:
-            target = raw_zero + start_s - 0.5
-            # An animated picture cannot be sought in: it is read from its beginning.
-            with suppress(av.error.FFmpegError):
-                container.seek(int(target / base), stream=stream, backward=True)
         segment, last, clockless = 0, None, 0
         for frame in _decoded(container, stream):
             if frame.pts is None:
@@ -202,8 +273,26 @@ def good_frames(
             yield at, frame
 
 
+def _begin(
+    container: av.container.InputContainer, clip: Clip, start_s: float, threads: int
+) -> av.VideoStream:
+    """Return the stream to decode, brought to a time of the clip where that works."""
+    stream = video_stream(container)
+    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
+    if clip.seekable and start_s > 0:
+        target = clip.segments[0][0] + start_s - 0.5
+        # An animated picture cannot be sought in: it is read from its beginning.
+        with suppress(av.error.FFmpegError):
+            place = int(target / float(stream.time_base or 1))
+            container.seek(place, stream=stream, backward=True)
+    return stream
+
+
 def _decoded(
-    container: av.container.InputContainer, stream: av.VideoStream
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    due: Callable[[av.Packet], bool] = lambda _packet: True,
 ) -> Iterator[Any]:
     packets = container.demux(stream)
     while True:
@@ -213,6 +302,8 @@ def _decoded(
             return
         except av.error.FFmpegError:  # the file ends in the middle of a packet
             return
+        if not due(packet):
+            continue
         try:
             yield from packet.decode()
         except av.error.FFmpegError:
@@ -244,6 +335,23 @@ def _small_luma(frame: Any) -> np.ndarray:
         luma = frame.to_ndarray(format="gray")
     height = max(1, round(MOTION_WIDTH * luma.shape[0] / luma.shape[1]))
     return cv2.resize(luma, (MOTION_WIDTH, height), interpolation=cv2.INTER_AREA)
+
+
+def _between(clip: Clip, part: int, part_s: float) -> np.ndarray:
+    """Return the key frames of a part with its beginning and end, seconds."""
+    start, end = part * part_s, min((part + 1) * part_s, clip.duration_s)
+    first, last = np.searchsorted(clip.keys, [start, end])
+    return np.concatenate([[start], clip.keys[first:last], [end]])
+
+
+def _due_keys(clip: Clip, part: int, part_s: float, sample_s: float) -> np.ndarray:
+    """Return the key frames of a part that are looked at, seconds."""
+    due, due_s = [], -np.inf
+    for at in _between(clip, part, part_s)[1:-1]:
+        if at >= due_s - 1e-6:
+            due.append(at)
+            due_s = at + NEARLY * sample_s
+    return np.array(due)
 
 
 def _runs(parts: list[int]) -> list[list[int]]:

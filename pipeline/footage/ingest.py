@@ -19,13 +19,13 @@ from pipeline.cameras import calibration, registry
 from pipeline.cameras.registry import Camera
 from pipeline.errors import FootageError, StoreError
 from pipeline.footage import clock as clocks
-from pipeline.footage import sources
+from pipeline.footage import sources, summary
 from pipeline.footage.clock import Clock
 from pipeline.footage.decode import Decoder, PartEnd, Sample, part_count
 from pipeline.footage.records import Projector, Records, moment, records
 from pipeline.footage.sources import Clip
 from pipeline.footage.summary import ClipSummary, IngestSummary, of_parts
-from pipeline.footage.triage import Triage
+from pipeline.footage.triage import IDLE_SECONDS, LOOK_IDLE_S, LOOK_S, Triage
 from pipeline.settings import Settings
 from pipeline.store import layout, log, writer
 from pipeline.store.schema import FOOTAGE
@@ -66,7 +66,8 @@ def ingest(
 
     Each clip is cut into parts of `settings.part_seconds`; a part is published
     whole, so that a kill loses at most the part in work. Parts stored before are
-    passed over. The same clip of the same camera and start is stored once.
+    passed over, unless they were looked at in triage and full quality is asked for
+    now. The same clip of the same camera and start is stored once.
 
     Parameters
     ----------
@@ -157,7 +158,14 @@ class _Job:
         before = stored_parts(self.settings, name, clock.start_at, end_at)
         part_s = _part_seconds(before) or self.settings.part_seconds
         total = part_count(clip, part_s)
-        wanted = [p for p in range(total) if self.again or p not in before]
+        asked = self.settings.quality
+        wanted = [
+            part
+            for part in range(total)
+            if self.again
+            or part not in before
+            or (asked == "full" and summary.quality(before[part]) == "triage")
+        ]
         notes = (
             [f"{clip.missing}; what could be read is stored."] if clip.missing else []
         )
@@ -169,6 +177,7 @@ class _Job:
         else:
             notes.append("stored before, nothing to do (--again analyses it anew).")
         after = stored_parts(self.settings, name, clock.start_at, end_at)
+        notes += summary.unseen(after.values())
         return ClipSummary(
             path=path,
             camera_id=self.camera.id,
@@ -219,13 +228,24 @@ class _Work:
     part_s: float
     total: int
 
+    @property
+    def sample_fps(self) -> float:
+        """Looks a second, at most."""
+        settings = self.job.settings
+        return 1 / LOOK_S if settings.quality == "triage" else settings.sample_fps
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds after which a still and empty scene is looked at again."""
+        return LOOK_IDLE_S if self.job.settings.quality == "triage" else IDLE_SECONDS
+
     def run(self, wanted: list[int]) -> str | None:
         """Analyse and publish the wanted parts; return a note on damage."""
         settings, clip = self.job.settings, self.clip
         observer = Observer(
             settings.weights_dir,
             frame_size=(clip.width, clip.height),
-            sample_fps=settings.sample_fps,
+            sample_fps=self.sample_fps,
             threads=settings.threads,
         )
         projector = calibration.ground_projector(
@@ -233,15 +253,16 @@ class _Work:
         )
         decoder = Decoder(
             clip,
-            sample_fps=settings.sample_fps,
+            sample_fps=self.sample_fps,
             part_s=self.part_s,
             parts=wanted,
             threads=settings.threads,
+            keys_only=settings.quality == "triage",
         )
         corrupt, index = 0, 0
         try:
             with decoder:
-                triage, begun = Triage(), time.perf_counter()
+                triage, begun = Triage(self.idle_s), time.perf_counter()
                 for item in decoder:
                     if isinstance(item, Sample):
                         self._look(observer, triage, item)
@@ -267,7 +288,7 @@ class _Work:
         if not triage.due(sample.luma, sample.offset_s):
             return
         before = observer.counts["persons"]
-        observer.see(sample.image(), sample.number, sample.offset_s)
+        observer.see(sample.image(), sample.number, sample.offset_s, triage.moved)
         persons = observer.counts["persons"] - before
         triage.analysed(sample.luma, sample.offset_s, persons)
 
@@ -330,9 +351,12 @@ class _Work:
         settings, clip = self.job.settings, self.clip
         begin_s = end.part * self.part_s
         options = dict(observer.provenance.options) | {
-            "sample_fps": settings.sample_fps,
+            "quality": settings.quality,
+            "sample_fps": self.sample_fps,
             "part_seconds": self.part_s,
-            "idle_seconds": Triage().idle_s,
+            "idle_seconds": self.idle_s,
+            "frames_passed_over": end.passed_over,
+            "longest_gap_s": round(end.gap_s, 3),
         }
         row = {
             "footage_id": self.name,

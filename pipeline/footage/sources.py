@@ -51,6 +51,9 @@ class Clip:
     #: since the clip's start), seconds; one entry for an ordinary file
     segments: tuple[tuple[float, float], ...]
     missing: str | None  #: what a truncated file lacks, in words
+    #: float64, times of the key frames among `times`; empty where they are not
+    #: known for sure (several recordings in one file, or a stream without a clock)
+    keys: np.ndarray
 
     @property
     def seekable(self) -> bool:
@@ -183,7 +186,7 @@ def _video_stream(container: av.container.InputContainer) -> av.VideoStream | No
 def _examine(path: Path, container: av.container.InputContainer) -> Clip:
     stream = video_stream(container)
     fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
-    times, segments = _packet_times(container, stream, 1 / fps)
+    times, segments, keys = _packet_times(container, stream, 1 / fps)
     first = _first_frame(path)
     if first is None or len(times) == 0:
         raise FootageError(
@@ -204,17 +207,23 @@ def _examine(path: Path, container: av.container.InputContainer) -> Clip:
         duration_s=duration,
         segments=segments,
         missing=_missing(path, container, stream, len(times), duration),
+        keys=keys,
     )
 
 
 def _packet_times(
     container: av.container.InputContainer, stream: av.VideoStream, step: float
-) -> tuple[np.ndarray, tuple[tuple[float, float], ...]]:
-    """List presentation times without decoding, joined recordings laid end to end."""
+) -> tuple[np.ndarray, tuple[tuple[float, float], ...], np.ndarray]:
+    """List presentation times without decoding, joined recordings laid end to end.
+
+    The third array has those of key frames, of a single recording with a clock.
+    """
     base = float(stream.time_base or 1)
     shown: list[float] = []
     segments: list[tuple[float, float]] = []
     segment: list[float] = []
+    keys: list[float] = []
+    clocked = True
     last = None
     try:
         for packet in container.demux(stream):
@@ -224,18 +233,23 @@ def _packet_times(
             decoded = packet.dts if packet.dts is not None else packet.pts
             if stamp is None or decoded is None:  # a bare stream without a clock
                 at = decode_at = len(segment) * step
+                clocked = False
             else:
                 at, decode_at = stamp * base, decoded * base
             if last is not None and decode_at < last - JUMP_BACK_S:
                 _close(shown, segments, segment, step)
                 segment = []
             segment.append(at)
+            if packet.is_keyframe:
+                keys.append(at)
             last = decode_at
     except av.error.FFmpegError:  # the file ends in the middle of a packet
         pass
     if segment:
         _close(shown, segments, segment, step)
-    return np.asarray(shown, dtype=np.float64), tuple(segments)
+    alone = len(segments) == 1 and clocked
+    sure = np.sort(keys) - segments[0][0] if alone else np.empty(0)
+    return np.asarray(shown, np.float64), tuple(segments), sure
 
 
 def _close(

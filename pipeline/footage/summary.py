@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ class ClipSummary:
     frames_read: int
     frames_analysed: int
     frames_corrupt: int
+    frames_passed_over: int  #: left undecoded at triage quality
     persons: int  #: person detections
     tracklets: int
     faces: int  #: face detections
@@ -67,8 +69,8 @@ class IngestSummary:
 
 def of_parts(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Add up the figures of footage rows into fields of `ClipSummary`."""
-    rows = list(rows)
-    names = ["frames_read", "frames_analysed", "frames_corrupt"]
+    rows = [row | {"frames_passed_over": _option(row, _PASSED_OVER)} for row in rows]
+    names = ["frames_read", "frames_analysed", "frames_corrupt", _PASSED_OVER]
     names += ["persons", "tracklets", "faces", "seconds"]
     figures: dict[str, Any] = {n: sum(row[n] or 0 for row in rows) for n in names}
     figures["masks"] = {
@@ -78,6 +80,33 @@ def of_parts(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
         (row["end_at"] - row["start_at"]).total_seconds() for row in rows
     )
     return figures
+
+
+def quality(row: dict[str, Any]) -> str:
+    """Return the quality at which a footage row's part was analysed."""
+    return str(_option(row, "quality") or "full")
+
+
+def unseen(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Say, in one sentence or none, what was not looked at in parts at triage."""
+    rows = [row for row in rows if quality(row) == "triage"]
+    if not rows:
+        return []
+    passed_over = sum(_option(row, _PASSED_OVER) for row in rows)
+    frames = passed_over + sum(row["frames_read"] or 0 for row in rows)
+    longest = max(_option(row, "longest_gap_s") for row in rows)
+    return [
+        f"triage only: {passed_over} of {frames} frames were passed over, and up to "
+        f"{longest:.1f} s at a time were not looked at, so people may be missing; "
+        f"--quality full looks at every moment."
+    ]
+
+
+def _option(row: dict[str, Any], name: str) -> Any:
+    return json.loads(row["options"] or "{}").get(name, 0)
+
+
+_PASSED_OVER = "frames_passed_over"
 
 
 def lines(clip: ClipSummary) -> list[str]:

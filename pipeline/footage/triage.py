@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -15,6 +15,9 @@ MOTION_LUMA = 14
 MOTION_PIXELS = 5
 #: A still and empty scene is looked at again after this long, seconds.
 IDLE_SECONDS = 2.0
+#: At triage quality: seconds between two frames looked at, and those after which a
+#: still and empty scene is looked at again.
+LOOK_S, LOOK_IDLE_S = 2.0, 10.0
 
 
 @dataclass
@@ -27,21 +30,25 @@ class Triage:
     """
 
     idle_s: float = IDLE_SECONDS
+    #: What moved since the last analysed frame, bool [h, w] of the small picture;
+    #: None where that is not known.
+    moved: np.ndarray | None = field(default=None, init=False)
     _luma: np.ndarray | None = None
     _offset_s: float = 0.0
     _persons: int = 0
 
     def reset(self) -> None:
         """Forget what was seen: the next frame is analysed."""
-        self._luma = None
+        self._luma = self.moved = None
 
     def due(self, luma: np.ndarray, offset_s: float) -> bool:
         """Tell whether a frame is to be analysed, from its small luma picture."""
+        self.moved = None if self._luma is None else moved(self._luma, luma)
         return (
-            self._luma is None
+            self.moved is None
             or self._persons > 0
             or offset_s - self._offset_s >= self.idle_s - 1e-6
-            or moved(self._luma, luma)
+            or int(self.moved.sum()) >= MOTION_PIXELS
         )
 
     def analysed(self, luma: np.ndarray, offset_s: float, persons: int) -> None:
@@ -49,8 +56,8 @@ class Triage:
         self._luma, self._offset_s, self._persons = luma, offset_s, persons
 
 
-def moved(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether anything the size of a walker changed between two small pictures."""
+def moved(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
+    """Return which pixels differ between two small pictures; None: of other sizes."""
     if before.shape != after.shape:
-        return True
-    return int((cv2.absdiff(before, after) > MOTION_LUMA).sum()) >= MOTION_PIXELS
+        return None
+    return cv2.absdiff(before, after) > MOTION_LUMA

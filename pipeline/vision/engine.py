@@ -68,10 +68,22 @@ class Streams:
     One input a thread costs about half the processor time of a batch that all
     threads share (measured: 7.0 ms a window against 13.5 ms on two threads), and
     any number of inputs may come. What comes out does not depend on what else is
-    in work. Parameters as of `Network`.
+    in work. Parameters as of `Network`, but:
+
+    Parameters
+    ----------
+    between
+        Names of the layer after which the network begins and of those with which
+        it ends: what lies before and behind is done by the caller.
     """
 
-    def __init__(self, path: Path, shape: Sequence[int], threads: int = 2) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        threads: int = 2,
+        between: tuple[str, Sequence[str]] | None = None,
+    ) -> None:
         import openvino
 
         options = {
@@ -79,7 +91,7 @@ class Streams:
             "NUM_STREAMS": threads,
             "PERFORMANCE_HINT": "THROUGHPUT",
         }
-        compiled = _compiled(path, shape, options)
+        compiled = _compiled(path, shape, options, between=between)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
         self.names = [set(output.names) for output in compiled.outputs]
         self._queue = openvino.AsyncInferQueue(compiled, threads)
@@ -138,6 +150,7 @@ def _compiled(
     shape: Sequence[int],
     options: dict[str, Any],
     inner: Sequence[int] | None = None,
+    between: tuple[str, Sequence[str]] | None = None,
 ) -> Any:
     import openvino
 
@@ -146,6 +159,8 @@ def _compiled(
         model.reshape({model.inputs[0].any_name: openvino.PartialShape(list(shape))})
         if inner is not None:
             model = _until(model, inner)
+        if between is not None:
+            model = _between(model, shape, *between)
         return _core().compile_model(model, "CPU", options)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:160]
@@ -168,6 +183,23 @@ def _until(model: Any, shape: Sequence[int]) -> Any:
     if not layers:
         raise RuntimeError(f"it has no layer of {'x'.join(map(str, shape))}")
     return openvino.Model([layers[-1].output(0)], model.get_parameters())
+
+
+def _between(
+    model: Any, shape: Sequence[int], begin: str, ends: Sequence[str]
+) -> Any:
+    """Return the network from after one layer up to others, fed with uint8."""
+    import openvino
+    from openvino import opset13
+
+    layers = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
+    if missing := {begin, *ends} - layers.keys():
+        raise RuntimeError(f"it has no layer {min(missing)!r}")
+    image = opset13.parameter(list(shape), openvino.Type.u8, name="image")
+    numbers = opset13.convert(image, "f32")
+    for place in list(layers[begin].output(0).get_target_inputs()):
+        place.replace_source_output(numbers.output(0))
+    return openvino.Model([layers[end].output(0) for end in ends], [image])
 
 
 def _position(names: list[set[str]], name: str) -> int:

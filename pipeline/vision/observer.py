@@ -19,6 +19,9 @@ from pipeline.vision.types import NO_FACE, UNKNOWN, Persons, Provenance, Track
 
 #: A track of fewer detections is dropped: mostly a false alarm.
 LEAST_DETECTIONS = 2
+#: Below this many frames a second one detection is a track: who crosses the view
+#: between two looks is seen once.
+ONCE_FPS = 1.0
 #: So many best faces of a track are embedded.
 BEST_FACES = 5
 #: The same while the track grows: it may yet be cut in two.
@@ -74,7 +77,9 @@ class Observer:
 
     def _reset(self) -> None:
         self._track = PersonTracker(self._sample_fps)
-        self._attention = persons_module.Attention(self._find_persons.windows)
+        self._attention = persons_module.Attention(
+            self._find_persons.windows, self._sample_fps
+        )
         self._passes: dict[int, list[_Sight]] = {}
         #: By track: how often in a row no face was found, and when last.
         self._faceless: dict[int, tuple[int, float]] = {}
@@ -83,7 +88,13 @@ class Observer:
         #: Persons found in the last frame, followed or not.
         self.latest = Persons(np.empty((0, 4), np.float32), np.empty(0, np.float32))
 
-    def see(self, frame: np.ndarray, frame_number: int, offset_s: float) -> None:
+    def see(
+        self,
+        frame: np.ndarray,
+        frame_number: int,
+        offset_s: float,
+        moved: np.ndarray | None = None,
+    ) -> None:
         """Analyse the next frame.
 
         Parameters
@@ -94,8 +105,11 @@ class Observer:
             Number of the frame within the clip.
         offset_s
             Seconds since the clip's start; later than that of the frame before.
+        moved
+            bool [rows, columns] over the whole frame, of any size: what moved since
+            the frame before; None where that is not known.
         """
-        among = self._attention.due(offset_s)
+        among = self._attention.due(offset_s, moved)
         persons = self.latest = self._find_persons(frame, among=among)
         self._attention.note(among, self._find_persons.needed, offset_s)
         clothes = appearance.describe(frame, persons.boxes)
@@ -150,11 +164,12 @@ class Observer:
 
     def finish(self) -> list[Track]:
         """Close every track, return them in order of their first frame, and reset."""
+        least = LEAST_DETECTIONS if self._sample_fps >= ONCE_FPS else 1
         pieces = [
             piece
             for one in self._passes.values()
             for piece in _cut(one)
-            if len(piece) >= LEAST_DETECTIONS
+            if len(piece) >= least
         ]
         groups: dict[int, list[_Sight]] = {}
         for group, piece in zip(
@@ -315,6 +330,7 @@ def _provenance(
             "tiles": tiles,
             "person_score": persons_module.LOW_SCORE,
             "person_rest_s": persons_module.REST_S,
+            "person_still_rest_s": persons_module.STILL_REST_S,
             "face_score": faces.SCORE,
             "face_embed_width_px": faces.EMBED_WIDTH,
             "face_rest_s": FACE_REST_S,

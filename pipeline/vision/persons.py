@@ -20,6 +20,12 @@ from pipeline.vision.types import Persons
 MODEL = "ssdlite-pedestrian"
 #: Side of the network's input, pixels.
 SIDE = 300
+#: Where the network begins and ends. Its own loops around, which scale a picture
+#: that has the size already and suppress boxes, cost a fifth of its time.
+BEGIN = "Preprocessor/map/TensorArrayStack/TensorArrayGatherV3"
+ENDS = ("Postprocessor/ExpandDims_1", "Postprocessor/convert_scores")
+#: Boxes of one window that overlap more are one (as in the network's own end).
+NETWORK_IOU = 0.6
 #: Side of a tile as a share of the frame's side: 2 x 2 tiles that overlap by 1/5.
 TILE = 0.6
 #: Score from which a detection may continue a track (chosen on vtest.avi).
@@ -36,8 +42,15 @@ TOO_WIDE = (0.14, 0.07)
 TOO_LOW = 0.03
 #: A box that lies this much inside a better one is a part of that person.
 SAME_INSIDE = 0.8
-#: Seconds after which a window that was not needed is searched again.
-REST_S = 0.6
+#: Seconds after which a window that was not needed is searched again: where
+#: something moved in it that could be a person who needs it, and elsewhere.
+REST_S, STILL_REST_S = 0.6, 2.0
+#: The same elsewhere, in frames: people are looked for everywhere every third one.
+STILL_REST_FRAMES = 3
+#: What moves needs a window larger than a tile if it is this high, share of the frame.
+TALL = 0.4
+#: Moved pixels of the small picture in a window that are motion in it.
+MOVED_PIXELS = 5
 #: Score from which a person makes a window needed.
 NEED_SCORE = 0.5
 #: A box this close to an inner edge of its tile is cut off there, pixels of SIDE.
@@ -61,10 +74,11 @@ class PersonDetector:
     def __init__(self, weights_dir: Path, threads: int = 2, tiles: bool = True) -> None:
         self.tiles = tiles
         self._network = Streams(
-            weight_path(weights_dir, MODEL), (1, SIDE, SIDE, 3), threads
+            weight_path(weights_dir, MODEL),
+            (1, SIDE, SIDE, 3),
+            threads,
+            between=(BEGIN, ENDS),
         )
-        self._boxes = self._network.output("detection_boxes:0")
-        self._scores = self._network.output("detection_scores:0")
         #: How many windows a frame is searched in.
         self.windows = 7 if tiles else 1
         #: By window: whether it held a person whom no smaller window showed.
@@ -99,14 +113,12 @@ class PersonDetector:
         boxes, scores, origin = [], [], []
         for index, output in zip(searched, outputs, strict=True):
             window = windows[index]
-            found = output[self._scores][0]
-            keep = found >= low_score
-            unit = output[self._boxes][0][keep][:, [1, 0, 3, 2]]
+            unit, found = _boxes_of(output[0], output[1], low_score)
             whole = _uncut(unit, window, width, height)
             left, top, right, bottom = window
             size = np.array([right - left, bottom - top] * 2, np.float32)
             boxes.append(unit[whole] * size + np.array([left, top] * 2, np.float32))
-            scores.append(found[keep][whole])
+            scores.append(found[whole])
             origin.append(np.full(whole.sum(), index))
         if not searched:
             return Persons(np.empty((0, 4), np.float32), np.empty(0, np.float32))
@@ -122,22 +134,53 @@ class Attention:
     """Which windows of the next frame are searched.
 
     A window that showed nobody, or only whom a smaller window shows too, is looked
-    at again after `REST_S`. A part of the frame into which somebody walks is so
-    seen by that much later, and by the windows that overlap it at once.
+    at again after `REST_S` if something moved in it, else later. A part of the
+    frame into which somebody walks is so seen by that much later, and by the
+    windows that overlap it at once.
     """
 
-    def __init__(self, windows: int) -> None:
+    def __init__(self, windows: int, sample_fps: float) -> None:
         self._last_s = np.full(windows, -np.inf)
         self._live = np.ones(windows, bool)
+        self._still_s = max(STILL_REST_S, STILL_REST_FRAMES / sample_fps)
 
-    def due(self, offset_s: float) -> np.ndarray:
-        """Return the windows to be searched at a time of the clip, bool [windows]."""
-        return self._live | (offset_s - self._last_s >= REST_S - 1e-6)
+    def due(self, offset_s: float, moved: np.ndarray | None = None) -> np.ndarray:
+        """Return the windows to be searched at a time of the clip, bool [windows].
+
+        Parameters
+        ----------
+        offset_s
+            Time of the frame, seconds since the clip's start.
+        moved
+            bool [h, w] of a small picture: what moved since the last frame; None
+            where that is not known.
+        """
+        rest = np.full(len(self._live), REST_S)
+        if moved is not None:
+            rest[~_stirred(moved)[: len(rest)]] = self._still_s
+        return self._live | (offset_s - self._last_s >= rest - 1e-6)
 
     def note(self, among: np.ndarray, needed: np.ndarray, offset_s: float) -> None:
         """Note which windows were searched, and which of them were needed."""
         self._last_s[among] = offset_s
         self._live[among] = needed[among]
+
+
+def _stirred(moved: np.ndarray) -> np.ndarray:
+    """Return in which windows something moved that may need them, bool [7].
+
+    Tiles: any motion. The larger windows: only what is too tall for a tile.
+    """
+    high, wide = moved.shape
+    whole = cv2.dilate(moved.astype(np.uint8), np.ones((5, 3), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(whole)
+    # Behind the first, which is the background.
+    tall = bool((stats[1:, cv2.CC_STAT_HEIGHT] >= TALL * high).any())
+    stirred = []
+    for place, (left, top, right, bottom) in enumerate(_windows(wide, high)):
+        there = int(moved[top:bottom, left:right].sum()) >= MOVED_PIXELS
+        stirred.append(there and (tall or _SMALLER[place] == _SMALLER.max()))
+    return np.array(stirred)
 
 
 def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -177,6 +220,27 @@ def _cut_out(
         interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
     )
     return cv2.cvtColor(tile, cv2.COLOR_BGR2RGB)[None]
+
+
+def _boxes_of(
+    boxes: np.ndarray, scores: np.ndarray, low_score: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes of a window (left, top, right, bottom, 0..1) and their scores.
+
+    Parameters
+    ----------
+    boxes : float [1, anchors, 1, 4], top, left, bottom, right.
+    scores : float [1, anchors, 2], of nothing and of a person.
+    """
+    found = scores[0, :, 1]
+    rows = np.flatnonzero(found >= low_score)
+    unit = np.clip(boxes[0, rows, 0][:, [1, 0, 3, 2]], 0, 1)
+    found = found[rows]
+    if len(rows):
+        together = np.column_stack([unit, found])
+        kept = sv.box_non_max_suppression(together, NETWORK_IOU)
+        unit, found = unit[kept], found[kept]
+    return unit, found
 
 
 def _needed(boxes: np.ndarray, origin: np.ndarray, searched: list[int]) -> np.ndarray:

@@ -50,6 +50,9 @@ class PersonTracker:
 
     def __init__(self, sample_fps: float) -> None:
         self._unsure_s = 1.5 / sample_fps
+        # At one look in two seconds, one that missed somebody must not end the track.
+        self._lost_s = max(LOST_S, 2.5 / sample_fps)
+        self._weak_s = max(WEAK_S, 1.5 / sample_fps)
         self._tracks: list[_Followed] = []
         self._next = 0
 
@@ -82,11 +85,11 @@ class PersonTracker:
             one
             for one in self._tracks
             if offset_s - one.at_s
-            <= (LOST_S if one.seen > 1 else self._unsure_s) + 1e-6
+            <= (self._lost_s if one.seen > 1 else self._unsure_s) + 1e-6
         ]
         numbers = np.full(len(persons.scores), -1, np.int64)
         sure = persons.scores >= START_SCORE
-        for rows, patience in ((sure, LOST_S), (~sure, WEAK_S)):
+        for rows, patience in ((sure, self._lost_s), (~sure, self._weak_s)):
             waiting = [
                 one for one in self._tracks if 0 < offset_s - one.at_s <= patience
             ]

@@ -102,7 +102,13 @@ class FakeObserver:
         self.counts: Counter[str] = Counter(frames=0, persons=0, faces=0)
         self.seen: list[tuple[int, float, tuple[int, int, int, int]]] = []
 
-    def see(self, frame: np.ndarray, frame_number: int, offset_s: float) -> None:
+    def see(
+        self,
+        frame: np.ndarray,
+        frame_number: int,
+        offset_s: float,
+        moved: np.ndarray | None = None,
+    ) -> None:
         self.counts["frames"] += 1
         mask = (frame[:, :, 0] > 130).astype(np.uint8)
         box = cv2.boundingRect(mask)
