@@ -28,6 +28,19 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(CHECKOUT / "data", description="home of everything stored")
+    observations: str = Field(
+        "",
+        description="where the observation segments lie, as a folder or an address "
+        "such as s3://bucket/city; default: DATA_DIR/observations",
+    )
+    observations_endpoint: str = Field(
+        "",
+        description="URL of an S3-compatible server other than Amazon's; its keys come "
+        "from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or from AWS's own files",
+    )
+    observations_patience_s: float = Field(
+        60.0, ge=0, description="seconds for which a broken connection is tried again"
+    )
     registry: Path = Field(
         CHECKOUT / "camera_registry.geojson", description="camera registry"
     )
@@ -86,7 +99,9 @@ class Settings(BaseSettings):
 
     @property
     def observations_dir(self) -> Path:
-        """Folder of the observation segments."""
+        """Folder of the observation segments, where they lie on this machine."""
+        if self.observations and "://" not in self.observations:
+            return CHECKOUT / self.observations
         return self.data_dir / "observations"
 
     @property

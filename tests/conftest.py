@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import CHECKOUT, Settings, get_settings
+from tests.tools.object_store import BUCKET, ObjectServer, keys_into_environment
 
 pytest_plugins = ["tests.faults.table"]
 
@@ -54,3 +55,29 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     get_settings.cache_clear()
     yield get_settings()
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """An S3-compatible server on this machine."""
+    keys_into_environment()
+    server = ObjectServer(tmp_path_factory.mktemp("objects") / "store")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def objects(
+    settings: Settings, object_server: ObjectServer, tmp_path: Path
+) -> Settings:
+    """Settings of an installation whose segments lie in an object store."""
+    return settings.model_copy(
+        update={
+            "observations": f"s3://{BUCKET}/{tmp_path.name}",
+            "observations_endpoint": f"http://127.0.0.1:{object_server.port}",
+            "observations_patience_s": 5.0,
+        }
+    )

@@ -225,13 +225,13 @@ def _certify(settings: Settings, user: str, items: list[Item], **more: Any) -> P
 
 
 def _observations(settings: Settings, dry_run: bool, everything: bool) -> Item:
-    from pipeline.store import retention
+    from pipeline.store import layout, place, retention
 
-    root, days = settings.observations_dir, float(settings.retention_days)
+    root, days = place.root_of(settings), float(settings.retention_days)
     before = {
-        str(path.relative_to(root)): path
-        for path in _files(root)
-        if everything or path.name != _SEED  # it has no rows
+        layout.inside(root, path): path
+        for path in root.rglob("*")
+        if path.is_file() and (everything or path.name != _SEED)  # it has no rows
     }
     if dry_run:
         limit = clock.now() - timedelta(days=days)
@@ -239,13 +239,15 @@ def _observations(settings: Settings, dry_run: bool, everything: bool) -> Item:
         return _item("observations", days, names, _size(before[n] for n in names))
     if everything:
         size = _size(before.values())
-        shutil.rmtree(root, ignore_errors=True)
+        for path in before.values():
+            path.unlink(missing_ok=True)
+        shutil.rmtree(settings.observations_dir, ignore_errors=True)
         settings.database.unlink(missing_ok=True)
         return _item("observations", days, list(before), size)
     if not before:
         return _item("observations", days, [], 0)
     expiry = retention.expire(settings, days, now=clock.now())
-    left = {str(path.relative_to(root)) for path in _files(root)}
+    left = {layout.inside(root, path) for path in root.rglob("*")}
     names = [name for name in before if name not in left]
     return _item("observations", days, names, expiry.freed_bytes)
 
@@ -374,7 +376,7 @@ def _files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _size(paths: Iterable[Path]) -> int:
+def _size(paths: Iterable[Any]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 

@@ -95,7 +95,7 @@ def _check(
 def _repair() -> None:
     """Move damaged and left-over files into quarantine; keep all that is whole."""
     from pipeline.settings import get_settings
-    from pipeline.store import quarantine, repair
+    from pipeline.store import place, quarantine, repair
 
     settings = get_settings()
     done = repair.repair(settings)
@@ -112,7 +112,7 @@ def _repair() -> None:
             f"{done.unknown} footage logs could not be read: analyse the footage of "
             "those hours again, or restore it from a backup."
         )
-    where = quarantine.folder(settings.observations_dir)
+    where = quarantine.folder(place.root_of(settings))
     typer.echo(
         f"{len(done.findings)} findings; {done.moved} files are in {where}; "
         f"{done.kept} parts of damaged publications were whole and are kept, "
@@ -145,9 +145,12 @@ def _stats() -> None:
         f"to merge     {found.not_merged:,} of {found.hours:,} hours, "
         f"{found.superseded:,} superseded parts, {found.unfinished:,} unfinished files",
         f"quarantine   {found.quarantined:,} files",
-        f"disk         {found.free_bytes / 1e9:,.1f} GB free, reserve "
-        f"{found.reserve_bytes / 1e9:,.1f} GB",
     ]
+    if found.free_bytes is not None:
+        lines.append(
+            f"disk         {found.free_bytes / 1e9:,.1f} GB free, reserve "
+            f"{found.reserve_bytes / 1e9:,.1f} GB"
+        )
     if found.room_hours is not None:
         lines.append(
             f"room for     {found.room_hours:,.0f} camera hours at "

@@ -108,9 +108,9 @@ def _models(settings: Settings) -> Iterator[Report]:
 
 
 def _store(settings: Settings, thorough: bool) -> Iterator[Report]:
-    from pipeline.store import check, quarantine
+    from pipeline.store import check, place, quarantine
 
-    root = settings.observations_dir
+    root = place.root_of(settings)
     if not root.exists():
         text = f"nothing is stored yet in {root}"
         yield Report("store", "note", text, "dongseon ingest, or dongseon watch")
@@ -272,12 +272,13 @@ def _clock(settings: Settings) -> Iterator[Report]:
 
 
 def _newest_segment(settings: Settings) -> float | None:
-    from pipeline.store import compact, layout
+    from pipeline.store import compact, layout, place
 
-    hours = compact.all_hours(settings.observations_dir)
+    root = place.root_of(settings)
+    hours = compact.all_hours(root)
     if not hours:
         return None
-    paths = layout.segments(settings.observations_dir, "footage", hours[-1])
+    paths = layout.segments(root, "footage", hours[-1])
     return max((path.stat().st_mtime for path in paths), default=None)
 
 

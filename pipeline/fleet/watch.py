@@ -20,6 +20,7 @@ from pipeline.fleet.workers import Job, Outcome, Work, Worker, analyse
 from pipeline.footage.sources import SUFFIXES
 from pipeline.settings import Settings
 from pipeline.store import disk, layout, log
+from pipeline.store.place import root_of
 
 #: Seconds between two looks into the folders, at the orders, at what is stored.
 SCAN_S, ORDERS_S, VERIFY_S = 2.0, 30.0, 3600.0
@@ -198,7 +199,7 @@ class Watch:
         return gone
 
     def _parts(self, hour: datetime) -> dict[str, int]:
-        rows = log.visible(self.settings.observations_dir, [hour])
+        rows = log.visible(root_of(self.settings), [hour])
         counted = rows["footage_id"].value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counted}
 

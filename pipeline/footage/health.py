@@ -20,6 +20,7 @@ from pipeline.cameras.registry import Camera
 from pipeline.casebook import roles
 from pipeline.settings import Settings, get_settings
 from pipeline.store import layout, reader
+from pipeline.store.place import root_of
 
 #: States of a camera: out of order by the registry; with footage, but `LATE` older
 #: than the newest of the network; with footage up to then; with none in the last
@@ -166,7 +167,7 @@ def _metric(points: np.ndarray) -> np.ndarray:
 
 def _newest(settings: Settings) -> datetime | None:
     """Return the end of the newest footage; only its last hours are read."""
-    known = layout.hours(settings.observations_dir, "footage")
+    known = layout.hours(root_of(settings), "footage")
     for hour in reversed(known):
         window = (hour, hour + timedelta(hours=1))
         ends = reader.footage(settings, window, columns=["end_at"])["end_at"]

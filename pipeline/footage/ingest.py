@@ -28,6 +28,7 @@ from pipeline.footage.summary import ClipSummary, IngestSummary, of_parts
 from pipeline.footage.triage import IDLE_SECONDS, LOOK_IDLE_S, LOOK_S, Triage
 from pipeline.settings import Settings
 from pipeline.store import layout, log, writer
+from pipeline.store.place import root_of
 from pipeline.store.schema import FOOTAGE
 from pipeline.vision.observer import Observer
 
@@ -130,7 +131,7 @@ def stored_parts(
 ) -> dict[int, dict[str, Any]]:
     """Return the visible footage rows of a clip by part (columns of FOOTAGE)."""
     table = log.visible(
-        settings.observations_dir,
+        root_of(settings),
         layout.each_hour(start_at, end_at),
         columns=FOOTAGE.names,
     )
@@ -333,7 +334,7 @@ class _Work:
             if error.errno not in _DISK_FULL:
                 raise
             raise StoreError(
-                f"The disk of {self.job.settings.observations_dir} is full: part "
+                f"The disk of {root_of(self.job.settings)} is full: part "
                 f"{end.part + 1} of {self.total} of {self.clip.path.name} was not "
                 f"stored; free some space and run the command again, finished parts "
                 f"are kept."

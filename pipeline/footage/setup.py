@@ -12,6 +12,7 @@ from pipeline.casebook import database, tables
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings, get_settings
 from pipeline.store import layout
+from pipeline.store.place import root_of
 from pipeline.vision import models
 
 
@@ -70,7 +71,7 @@ def _weights(settings: Settings) -> bool:
 
 
 def _footage_hours(settings: Settings) -> int:
-    return len(layout.hours(settings.observations_dir, "footage"))
+    return len(layout.hours(root_of(settings), "footage"))
 
 
 def _results(settings: Settings) -> int:

@@ -19,6 +19,7 @@ from pipeline import __version__
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
 from pipeline.store import compact, disk, integrity, layout, log, reader
+from pipeline.store.place import ObjectPath, Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
 
 _ORDER = ("detection", "tracklet", "footage")  # the log last, as in publishing
@@ -60,7 +61,7 @@ def backup(settings: Settings, target: Path) -> Copied:
     done = Copied()
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        root, copy = settings.observations_dir, target / "observations"
+        root, copy = root_of(settings), target / "observations"
         for hour in compact.all_hours(root):
             with layout.lock(root, hour, exclusive=False):
                 _copy_hour(root, copy, hour, done)
@@ -100,7 +101,7 @@ def restore(settings: Settings, source: Path, *, now: datetime | None = None) ->
             "given to `dongseon store backup`."
         )
     done = Copied()
-    root, copy = settings.observations_dir, source / "observations"
+    root, copy = root_of(settings), source / "observations"
     oldest = (now or datetime.now(UTC)) - timedelta(days=settings.retention_days)
     for hour in compact.all_hours(copy):
         if hour + timedelta(hours=1) <= oldest:
@@ -121,13 +122,13 @@ def restore(settings: Settings, source: Path, *, now: datetime | None = None) ->
     return done
 
 
-def _copy_hour(root: Path, copy: Path, hour: datetime, done: Copied) -> None:
+def _copy_hour(root: Place, copy: Path, hour: datetime, done: Copied) -> None:
     for name in _ORDER:
         for path in layout.segments(root, name, hour):
             unit = layout.unit_of(path)
             if unit is None:
                 continue
-            place = layout.segment(copy, name, hour, unit)
+            place = copy / layout.inside(root, path)
             if place.exists() and place.stat().st_size == path.stat().st_size:
                 continue
             fault = _copy_segment(path, place)
@@ -141,7 +142,7 @@ def _copy_hour(root: Path, copy: Path, hour: datetime, done: Copied) -> None:
             done.bytes += place.stat().st_size
 
 
-def _copy_segment(path: Path, place: Path) -> str:
+def _copy_segment(path: Place, place: Path) -> str:
     """Copy one segment if it is whole, there whole or not; else say what it is."""
     try:
         if integrity.whole(path) is False:
@@ -155,7 +156,7 @@ def _copy_segment(path: Path, place: Path) -> str:
     return ""
 
 
-def _drop(settings: Settings, root: Path, copy: Path, done: Copied) -> None:
+def _drop(settings: Settings, root: Place, copy: Path, done: Copied) -> None:
     """Remove from the backup what expired, and what compaction replaced."""
     oldest = datetime.now(UTC) - timedelta(days=settings.retention_days)
     for hour in compact.all_hours(copy):
@@ -173,12 +174,12 @@ def _drop(settings: Settings, root: Path, copy: Path, done: Copied) -> None:
                 done.removed += count
 
 
-def _keys(root: Path, hour: datetime, *, winners: bool) -> list[int]:
+def _keys(root: Place, hour: datetime, *, winners: bool) -> list[int]:
     rows = log.every_row(root, hour)
     return (log.winners(rows) if winners else rows)["part_key"].to_pylist()
 
 
-def _bring_back(root: Path, copy: Path, hour: datetime, done: Copied) -> None:
+def _bring_back(root: Place, copy: Path, hour: datetime, done: Copied) -> None:
     rows = log.every_row(copy, hour, FOOTAGE.names)
     best = log.winners(rows)
     stored = set(_keys(root, hour, winners=False))
@@ -269,11 +270,14 @@ def _copy_tree(source: Path, target: Path, *, mirror: bool = False) -> None:
             path.rmdir() if path.is_dir() else path.unlink()
 
 
-def _copy_file(source: Path, place: Path) -> None:
+def _copy_file(source: Place, place: Path) -> None:
     layout.make_folder(place.parent)
     pending = _pending(place)
     try:
-        shutil.copyfile(source, pending)
+        if isinstance(source, ObjectPath):
+            pending.write_bytes(source.read_bytes())
+        else:
+            shutil.copyfile(source, pending)
         _durable(pending, place)
     finally:
         pending.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +14,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import compact, integrity, layout, log
+from pipeline.store import compact, integrity, layout, log, place
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import TABLES
-from pipeline.store.writer import root_of
 
 #: Kinds of faults that hide or falsify stored rows; the others are rubbish.
 GRAVE = ("torn", "damaged", "missing", "incomplete", "unreadable")
@@ -31,7 +30,7 @@ class Finding:
     #: stranger or overlap
     table: str
     hour: datetime
-    path: Path
+    path: Place
     sentence: str  #: what is wrong, with the file's name
     unit: int | None = None  #: publication concerned
 
@@ -58,7 +57,7 @@ class Checked:
 
 
 def check(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     *,
     quick: bool = False,
     grace: timedelta = compact.GRACE,
@@ -98,7 +97,7 @@ class Hour:
     """The segments of one UTC hour, looked at once; the caller holds its lock."""
 
     def __init__(
-        self, root: Path, hour: datetime, *, quick: bool, grace: timedelta
+        self, root: Place, hour: datetime, *, quick: bool, grace: timedelta
     ) -> None:
         self.root, self.hour, self._quick = root, hour, quick
         self._old = time.time() - grace.total_seconds()
@@ -122,7 +121,7 @@ class Hour:
                     self._bad[table, unit] = fault
         return found + list(self._bad.values()) + self._against_the_log()
 
-    def _look(self, table: str, path: Path, unit: int) -> Finding | None:
+    def _look(self, table: str, path: Place, unit: int) -> Finding | None:
         """Look at one segment's bytes."""
         try:
             self.bytes += path.stat().st_size
@@ -135,7 +134,10 @@ class Hour:
                 self.undigested += not self._quick
                 if not self._quick:
                     layout.read(path, table)
-            about = pq.read_metadata(path)
+            where, filesystem = place.arrow(path)
+            about = place.patiently(
+                path, lambda: pq.read_metadata(where, filesystem=filesystem)
+            )
             schema = about.schema.to_arrow_schema()
             if set(schema.names) != set(TABLES[table].names):
                 text = f"has other columns than {table} rows have"
@@ -173,16 +175,16 @@ class Hour:
                 continue
             expected = int(np.sum(log_rows["tracklets"].to_numpy()))
             for table in ("tracklet", "detection"):
-                place = layout.segment(self.root, table, self.hour, unit)
+                path = layout.segment(self.root, table, self.hour, unit)
                 if (table, unit) in self._bad:
                     continue
                 rows = self._rows.get((table, unit))
                 if rows is None:
                     text = "is missing, although the footage log names it"
-                    found.append(self._finding("missing", table, place, text, unit))
+                    found.append(self._finding("missing", table, path, text, unit))
                 elif table == "tracklet" and rows != expected:
                     text = f"holds {rows} rows, and the footage log counts {expected}"
-                    found.append(self._finding("incomplete", table, place, text, unit))
+                    found.append(self._finding("incomplete", table, path, text, unit))
         for table in ("tracklet", "detection"):
             for path in layout.segments(self.root, table, self.hour):
                 unit = layout.unit_of(path)
@@ -201,31 +203,33 @@ class Hour:
         with contextlib.suppress(FileNotFoundError):
             known = {*layout.segments(self.root, table, self.hour)}
             known |= {*layout.pending_files(directory)}
-            for path in sorted(set(directory.iterdir()) - known):
+            for path in sorted(p for p in directory.iterdir() if p not in known):
                 if path.is_file() and self._is_old(path):
                     text = "does not belong into the store"
                     yield self._finding("stranger", table, path, text)
 
-    def _is_old(self, path: Path) -> bool:
+    def _is_old(self, path: Place) -> bool:
         try:
             return path.stat().st_mtime < self._old
         except FileNotFoundError:
             return False
 
     def _finding(
-        self, kind: str, table: str, path: Path, text: str, unit: int | None = None
+        self, kind: str, table: str, path: Place, text: str, unit: int | None = None
     ) -> Finding:
         mend = "compaction removes it"
         if kind in GRAVE or kind == "stranger":
             mend = "run `dongseon store repair`"
         if kind == "unreadable":
             mend = "allow the user of the pipeline to read it"
-        sentence = f"The {table} segment {path.relative_to(self.root)} {text}; {mend}."
+        sentence = (
+            f"The {table} segment {layout.inside(self.root, path)} {text}; {mend}."
+        )
         return Finding(kind, table, self.hour, path, sentence, unit)
 
 
 @contextlib.contextmanager
-def _held(root: Path, hour: datetime) -> Iterator[None]:
+def _held(root: Place, hour: datetime) -> Iterator[None]:
     """Keep compaction away from an hour, where this user may."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(StoreError, OSError):
@@ -233,7 +237,7 @@ def _held(root: Path, hour: datetime) -> Iterator[None]:
         yield
 
 
-def _overlaps(root: Path, hour: datetime) -> Iterator[Finding]:
+def _overlaps(root: Place, hour: datetime) -> Iterator[Finding]:
     """Tell of footage of one camera stored twice for the same time."""
     around = [hour - timedelta(hours=1), hour]
     rows = log.visible(root, around).sort_by(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
 from pipeline.store import disk, layout, log, quarantine, reader
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
-from pipeline.store.writer import root_of
 
 #: Time after which nobody is expected to read a superseded segment any more.
 GRACE = timedelta(minutes=10)
@@ -35,7 +35,7 @@ class Compaction:
 
 
 def compact(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     *,
     now: datetime | None = None,
     grace: timedelta = GRACE,
@@ -79,7 +79,7 @@ def compact(
 
 
 def rewrite(
-    root: Path,
+    root: Place,
     hour: datetime,
     keep: Callable[[pa.Table], np.ndarray] | None = None,
 ) -> int:
@@ -97,7 +97,7 @@ def rewrite(
     if keep is not None:
         kept = np.asarray(keep(best), dtype=bool)
         left_out = best["part_key"].to_numpy()[~kept]
-    unit = layout.new_unit()
+    unit = _new_unit(rows)
     for name in ("detection", "tracklet"):
         parts = [TABLES[name].empty_table()]
         for old in units:
@@ -117,7 +117,7 @@ def rewrite(
 
 
 def publish_again(
-    root: Path, hour: datetime, footage: pa.Table, tables: dict[str, pa.Table]
+    root: Place, hour: datetime, footage: pa.Table, tables: dict[str, pa.Table]
 ) -> int:
     """Publish some parts of stored rows as a new publication; return its unit.
 
@@ -127,7 +127,7 @@ def publish_again(
         its exclusive lock.
     tables : rows of `tracklet` and `detection`; those of other parts are left out.
     """
-    unit = layout.new_unit()
+    unit = _new_unit(footage)
     keys = footage["part_key"].combine_chunks()
     for name in ("detection", "tracklet"):
         mine = tables[name].filter(pc.is_in(tables[name]["part_key"], keys))
@@ -136,38 +136,53 @@ def publish_again(
     return unit
 
 
-def remove(root: Path, hour: datetime, unit: int) -> tuple[int, int]:
+def remove(root: Place, hour: datetime, unit: int) -> tuple[int, int]:
     """Remove one publication's files, the log first; return (files, bytes)."""
     files = size = 0
     for name in ("footage", "tracklet", "detection"):
         path = layout.segment(root, name, hour, unit)
-        if path.exists():
-            size += path.stat().st_size
+        with contextlib.suppress(FileNotFoundError):
+            about = path.stat()
             path.unlink()
             layout.flush_folder(path.parent)
+            size += about.st_size
             files += 1
     return files, size
 
 
-def all_hours(root: Path) -> list[datetime]:
+def all_hours(root: Place) -> list[datetime]:
     """Return the hours for which any table has a folder, the seed's left out."""
     found = {hour for name in TABLES for hour in layout.hours(root, name)}
     return sorted(hour for hour in found if hour.year > 1970)
 
 
-def _worth_it(root: Path, hour: datetime) -> bool:
+def _written_before(root: Place, hour: datetime, unit: int, moment: float) -> bool:
+    """Whether a publication is there since before a moment (Unix seconds)."""
+    try:
+        return layout.segment(root, "footage", hour, unit).stat().st_mtime < moment
+    except FileNotFoundError:
+        return False  # merged away meanwhile by another machine
+
+
+def _worth_it(root: Place, hour: datetime) -> bool:
     return len(layout.segments(root, "footage", hour)) > 1
 
 
+def _new_unit(rows: pa.Table) -> int:
+    """Return a unit above those of all rows, whatever clock they were numbered by."""
+    return max(layout.new_unit(), (pc.max(rows["unit"]).as_py() or 0) + 1)
+
+
 def _next_generation(footage: pa.Table) -> pa.Table:
+    generation = log.merged_generation(footage["generation"].to_numpy())
     return footage.set_column(
         FOOTAGE.get_field_index("generation"),
         FOOTAGE.field("generation"),
-        pa.array(footage["generation"].to_numpy() + 1, pa.int16()),
+        pa.array(generation, pa.int16()),
     )
 
 
-def _write(root: Path, name: str, hour: datetime, unit: int, table: pa.Table) -> None:
+def _write(root: Place, name: str, hour: datetime, unit: int, table: pa.Table) -> None:
     index = table.schema.get_field_index("unit")
     numbers = pa.repeat(pa.scalar(unit, pa.int64()), table.num_rows)
     table = table.set_column(index, table.schema.field(index), numbers)
@@ -176,7 +191,7 @@ def _write(root: Path, name: str, hour: datetime, unit: int, table: pa.Table) ->
     layout.write(layout.segment(root, name, hour, unit), table, name)
 
 
-def _sweep(root: Path, hour: datetime, grace: timedelta) -> tuple[int, int]:
+def _sweep(root: Place, hour: datetime, grace: timedelta) -> tuple[int, int]:
     """Remove what no reader can need: superseded, orphaned, unfinished files."""
     old = time.time() - grace.total_seconds()
     files = size = 0
@@ -189,10 +204,7 @@ def _sweep(root: Path, hour: datetime, grace: timedelta) -> tuple[int, int]:
     for unit in sorted(set(rows["unit"].to_pylist()) - alive):
         keys = rows["part_key"].to_numpy()[rows["unit"].to_numpy() == unit]
         heirs = {winner[int(key)] for key in keys}
-        if all(
-            layout.segment(root, "footage", hour, heir).stat().st_mtime < old
-            for heir in heirs
-        ):
+        if all(_written_before(root, hour, heir, old) for heir in heirs):
             count, freed = remove(root, hour, unit)
             files += count
             size += freed

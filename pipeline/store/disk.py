@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
 from pipeline.store import layout
+from pipeline.store.place import ObjectPath, Place, root_of
 from pipeline.store.schema import TABLES
 
 
@@ -29,7 +29,7 @@ def reserve_bytes(settings: Settings) -> int:
     return int(settings.reserve_gb * 1e9)
 
 
-def demand(settings_or_root: Settings | Path, needed: int = 0) -> None:
+def demand(settings_or_root: Settings | Place, needed: int = 0) -> None:
     """Refuse new work that would leave less than the reserve.
 
     Parameters
@@ -42,10 +42,12 @@ def demand(settings_or_root: Settings | Path, needed: int = 0) -> None:
     NoRoomError
     """
     if isinstance(settings_or_root, Settings):
-        place = settings_or_root.observations_dir
+        place: Place = root_of(settings_or_root)
         reserve = reserve_bytes(settings_or_root)
     else:
         place, reserve = settings_or_root, 0
+    if isinstance(place, ObjectPath):
+        return  # an object store tells of no end
     free = free_bytes(place)
     if free - needed < reserve:
         work = f", and this needs {needed / 1e9:.2f} GB" if needed else ""
@@ -57,10 +59,10 @@ def demand(settings_or_root: Settings | Path, needed: int = 0) -> None:
         )
 
 
-def size_of(root: Path, hour: datetime) -> int:
+def size_of(root: Place, hour: datetime) -> int:
     """Return the bytes of an hour's segments, what a merger of them writes at most."""
     return sum(
-        os.stat(path).st_size
+        path.stat().st_size
         for name in TABLES
         for path in layout.segments(root, name, hour)
     )

@@ -11,12 +11,13 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
+
+from pipeline.store.place import ObjectPath, Place
 
 _KEY = "dongseon.digest"
 _TAG = b"dongseon-xxh3:"
@@ -56,7 +57,7 @@ def write_parquet(
     file.seek(end)
 
 
-def whole(path: Path) -> bool | None:
+def whole(path: Place) -> bool | None:
     """Tell whether a segment holds exactly the bytes that were written.
 
     Returns
@@ -70,31 +71,40 @@ def whole(path: Path) -> bool | None:
         If it is cut off, empty or no Parquet file.
     FileNotFoundError, PermissionError
     """
+    if isinstance(path, ObjectPath):
+        data = path.read_bytes()
+        return _whole(data, len(data))
     with open(path, "rb") as file:
         size = file.seek(0, 2)
-        if size < 2 * len(_MAGIC) + 4:
-            raise TornError(f"it has {size} bytes")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if data[-4:] != _MAGIC or data[:4] != _MAGIC:
-                raise TornError("its end or its beginning is missing")
-            (length,) = struct.unpack("<I", data[-_TAIL:-4])
-            if length > size - _TAIL - 4:
-                raise TornError("its footer is longer than the file")
-            begin = size - _TAIL - length
-            found = list(_ENTRY.finditer(data, begin))
-            if not found:
-                torn = data.find(_KEY.encode(), begin) >= 0
-                return False if torn else None
-            digest = xxhash.xxh3_128()
-            start, end = found[-1].span(1)
-            view = memoryview(data)
-            try:
-                digest.update(view[:start])
-                digest.update(_ZEROS)
-                digest.update(view[end:])
-            finally:
-                view.release()
-            return digest.hexdigest().encode() == found[-1][1]
+        if not size:
+            raise TornError("it has 0 bytes")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return _whole(mapped, size)
+
+
+def _whole(data: bytes | mmap.mmap, size: int) -> bool | None:
+    if size < 2 * len(_MAGIC) + 4:
+        raise TornError(f"it has {size} bytes")
+    if data[-4:] != _MAGIC or data[:4] != _MAGIC:
+        raise TornError("its end or its beginning is missing")
+    (length,) = struct.unpack("<I", data[-_TAIL:-4])
+    if length > size - _TAIL - 4:
+        raise TornError("its footer is longer than the file")
+    begin = size - _TAIL - length
+    found = list(_ENTRY.finditer(data, begin))
+    if not found:
+        torn = data.find(_KEY.encode(), begin) >= 0
+        return False if torn else None
+    digest = xxhash.xxh3_128()
+    start, end = found[-1].span(1)
+    view = memoryview(data)
+    try:
+        digest.update(view[:start])
+        digest.update(_ZEROS)
+        digest.update(view[end:])
+    finally:
+        view.release()
+    return digest.hexdigest().encode() == found[-1][1]
 
 
 class _Hashing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -12,14 +13,14 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.store import integrity
+from pipeline.store import integrity, place
 from pipeline.store.ids import EPOCH
+from pipeline.store.place import ObjectPath, Place
 from pipeline.store.schema import TABLES
 
 #: Rows per row group: about one neighbourhood of cameras in an hour of the city,
@@ -73,17 +74,22 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def folder(root: Path, table: str, hour: datetime) -> Path:
+def folder(root: Place, table: str, hour: datetime) -> Place:
     """Return the folder of one table and UTC hour."""
     return root / table / f"date={hour:%Y-%m-%d}" / f"hour={hour:%H}"
 
 
-def segment(root: Path, table: str, hour: datetime, unit: int) -> Path:
+def segment(root: Place, table: str, hour: datetime, unit: int) -> Place:
     """Return the path of one unit's segment."""
     return folder(root, table, hour) / f"{unit:016x}.parquet"
 
 
-def unit_of(path: Path) -> int | None:
+def inside(root: Place, path: Place) -> str:
+    """Return a path below the root, for people and for copies of the tree."""
+    return str(path)[len(str(root)) :].lstrip("/")
+
+
+def unit_of(path: Place) -> int | None:
     """Return the unit a segment's name carries; None if it is no segment's name."""
     try:
         return int(path.stem, 16) if len(path.stem) == 16 else None
@@ -91,29 +97,45 @@ def unit_of(path: Path) -> int | None:
         return None
 
 
-def hours(root: Path, table: str) -> list[datetime]:
+def hours(root: Place, table: str) -> list[datetime]:
     """Return the UTC hours for which a table has a folder, in order."""
     found = []
-    for path in (root / table).glob("date=*/hour=*"):
-        with contextlib.suppress(ValueError):
-            text = path.parent.name[5:] + path.name[5:]
-            found.append(datetime.strptime(text, "%Y-%m-%d%H").replace(tzinfo=UTC))
+    for day in _entries(root / table):
+        if not day.name.startswith("date="):
+            continue
+        for path in _entries(day):
+            if path.name.startswith("hour="):
+                with contextlib.suppress(ValueError):
+                    text = day.name[5:] + path.name[5:]
+                    moment = datetime.strptime(text, "%Y-%m-%d%H")
+                    found.append(moment.replace(tzinfo=UTC))
     return sorted(found)
 
 
-def segments(root: Path, table: str, hour: datetime) -> list[Path]:
+def _entries(directory: Place) -> Iterator[Place]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        yield from directory.iterdir()
+
+
+def segments(root: Place, table: str, hour: datetime) -> list[Place]:
     """Return the published segments of one table and hour, oldest first."""
+    inside = folder(root, table, hour)
+    if isinstance(inside, ObjectPath):
+        return [path for path in inside.iterdir() if _is_segment(path.name)]
     with contextlib.suppress(FileNotFoundError):
-        place = folder(root, table, hour)
-        names = sorted(n for n in os.listdir(place) if _is_segment(n))
-        return [place / name for name in names]
+        names = sorted(n for n in os.listdir(inside) if _is_segment(n))
+        return [inside / name for name in names]
     return []
 
 
-def segment_names(root: Path, table: str, hour: datetime) -> list[str]:
+def segment_names(root: Place, table: str, hour: datetime) -> list[str]:
     """Return the names of the segments of one table and hour that carry a unit."""
+    inside = folder(root, table, hour)
     with contextlib.suppress(FileNotFoundError):
-        entries = os.listdir(folder(root, table, hour))
+        if isinstance(inside, ObjectPath):
+            entries = [path.name for path in inside.iterdir()]
+        else:
+            entries = os.listdir(inside)
         return [n for n in entries if _is_segment(n) and _UNIT.fullmatch(n[:-8])]
     return []
 
@@ -122,22 +144,28 @@ def _is_segment(name: str) -> bool:
     return name.endswith(".parquet") and name[0] != "."
 
 
-def pending_files(directory: Path) -> list[Path]:
+def pending_files(directory: Place) -> list[Place]:
     """Return files whose writing was not finished (a crash, or work under way)."""
-    return sorted(directory.glob(f"{_PENDING}*"))
+    return sorted(p for p in _entries(directory) if p.name.startswith(_PENDING))
 
 
-def write(path: Path, table: pa.Table, name: str) -> int:
+def write(path: Place, table: pa.Table, name: str) -> int:
     """Write one segment so that it is there whole or not at all.
 
     The rows go to a temporary file of the same folder, are flushed to disk, and
-    the file is renamed; then the folder is flushed. Returns the bytes written.
+    the file is renamed; then the folder is flushed. In an object store the object is
+    written in one piece, which is all of that. Returns the bytes written.
     """
+    options = parquet_options(name, table.schema)
+    if isinstance(path, ObjectPath):
+        whole = io.BytesIO()
+        integrity.write_parquet(whole, table, **options)
+        path.write_bytes(whole.getvalue())
+        return len(whole.getvalue())
     pending = path.parent / f"{_PENDING}{os.getpid()}-{secrets.token_hex(4)}"
     try:
         make_folder(path.parent)
         with open(pending, "x+b") as file:
-            options = parquet_options(name, table.schema)
             integrity.write_parquet(file, table, **options)
             file.flush()
             os.fsync(file.fileno())
@@ -153,7 +181,7 @@ def write(path: Path, table: pa.Table, name: str) -> int:
     return size
 
 
-def _not_writable(folder: Path, error: OSError) -> StoreError:
+def _not_writable(folder: Place, error: OSError) -> StoreError:
     return StoreError(
         f"{folder} may not be written by this user ({error.strerror}); run this as "
         "the user that owns the store."
@@ -172,9 +200,9 @@ def parquet_options(name: str, schema: pa.Schema) -> dict:
     }
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents, flushed to disk."""
-    if path.is_dir():
+def make_folder(path: Place) -> None:
+    """Make a folder and its parents, flushed to disk; a prefix needs no making."""
+    if isinstance(path, ObjectPath) or path.is_dir():
         return
     make_folder(path.parent)
     with contextlib.suppress(FileExistsError):
@@ -182,8 +210,10 @@ def make_folder(path: Path) -> None:
     flush_folder(path.parent)
 
 
-def flush_folder(path: Path) -> None:
-    """Flush a folder's entries to disk."""
+def flush_folder(path: Place) -> None:
+    """Flush a folder's entries to disk; an object store has done so by itself."""
+    if isinstance(path, ObjectPath):
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -192,11 +222,16 @@ def flush_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def lock(root: Path, hour: datetime, *, exclusive: bool) -> Iterator[None]:
+def lock(root: Place, hour: datetime, *, exclusive: bool) -> Iterator[None]:
     """Hold the lock of one hour: shared to publish, exclusive to rewrite.
 
-    The kernel releases it when the process ends, however it ends.
+    The kernel releases it when the process ends, however it ends. An object store
+    has no locks and needs none: a publication outranks any merger that has not seen
+    it (`log.next_generation`), and what nothing names is left for a grace period.
     """
+    if isinstance(root, ObjectPath):
+        yield
+        return
     locks = root / ".locks"
     path = locks / f"{hour:%Y-%m-%dT%H}"
     try:
@@ -213,12 +248,20 @@ def lock(root: Path, hour: datetime, *, exclusive: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
+def read(path: Place, name: str, columns: list[str] | None = None) -> pa.Table:
     """Read one segment, or some of its columns, in the table's schema."""
+    where, filesystem = place.arrow(path)
     try:
         # partitioning=None: the folder's date and hour are no columns of the file.
-        return pq.read_table(
-            path, columns=columns, partitioning=None, page_checksum_verification=True
+        return place.patiently(
+            path,
+            lambda: pq.read_table(
+                where,
+                columns=columns,
+                filesystem=filesystem,
+                partitioning=None,
+                page_checksum_verification=True,
+            ),
         )
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, FileNotFoundError):
@@ -229,7 +272,7 @@ def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
         ) from error
 
 
-def seed(root: Path) -> None:
+def seed(root: Place) -> None:
     """Make every table's folder hold at least one file, of no rows.
 
     DuckDB refuses a view over a pattern that matches no file.

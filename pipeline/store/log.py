@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.store import layout
+from pipeline.store.place import ObjectPath, Place
 from pipeline.store.schema import FOOTAGE
 
 #: Columns needed to tell what is visible; small, and kept in memory per file.
@@ -30,17 +31,19 @@ KEYS = [
     "source",
 ]
 #: (root, hour) -> names of the segments read, and their rows: they never change.
-_CACHE: OrderedDict[tuple[Path, datetime], tuple[frozenset[str], pa.Table]] = (
+_CACHE: OrderedDict[tuple[Place, datetime], tuple[frozenset[str], pa.Table]] = (
     OrderedDict()
 )
 _CACHE_ROWS = 2_000_000
 _CACHE_LOCK = threading.Lock()
+#: Segments of an object store read at a time.
+_READERS = 16
 #: Chunks of a cached table before they are joined.
 _CHUNKS = 32
 
 
 def visible(
-    root: Path, hours: Iterable[datetime], *, columns: list[str] | None = None
+    root: Place, hours: Iterable[datetime], *, columns: list[str] | None = None
 ) -> pa.Table:
     """Return the footage rows that count, of the given UTC hours.
 
@@ -74,9 +77,33 @@ def winners(table: pa.Table) -> pa.Table:
     return table.take(pa.array(np.sort(order[last])))
 
 
-def every_row(root: Path, hour: datetime, columns: list[str] | None = None) -> pa.Table:
+def every_row(
+    root: Place, hour: datetime, columns: list[str] | None = None
+) -> pa.Table:
     """Return all footage rows of one hour, the superseded ones too."""
     return _hour(root, hour, columns or KEYS)
+
+
+def next_generation(highest: np.ndarray) -> np.ndarray:
+    """Return the generation of new publications of parts, int64 [n].
+
+    Even, and above every merger of what was there (`merged_generation`): so a
+    publication outranks a merger that began before it and ends after it, without
+    either knowing of the other.
+
+    Parameters
+    ----------
+    highest : int64 [n], from `generations`.
+    """
+    return (highest // 2 + 1) * 2
+
+
+def merged_generation(generation: np.ndarray) -> np.ndarray:
+    """Return the generation of the copies that a merger makes of rows: odd.
+
+    A copy of a copy keeps its generation; its larger unit tells them apart.
+    """
+    return generation | 1
 
 
 def generations(table: pa.Table, part_keys: np.ndarray) -> np.ndarray:
@@ -91,7 +118,7 @@ def generations(table: pa.Table, part_keys: np.ndarray) -> np.ndarray:
     return result
 
 
-def _hour(root: Path, hour: datetime, columns: list[str]) -> pa.Table:
+def _hour(root: Place, hour: datetime, columns: list[str]) -> pa.Table:
     while True:
         names = frozenset(layout.segment_names(root, "footage", hour))
         try:
@@ -102,7 +129,7 @@ def _hour(root: Path, hour: datetime, columns: list[str]) -> pa.Table:
             continue  # compacted away in between: list the folder again
 
 
-def _keys(root: Path, hour: datetime, names: frozenset[str]) -> pa.Table:
+def _keys(root: Place, hour: datetime, names: frozenset[str]) -> pa.Table:
     """Return the keys of an hour; only segments not read before are read."""
     with _CACHE_LOCK:
         known, table = _CACHE.get((root, hour), (frozenset(), None))
@@ -123,8 +150,19 @@ def _keys(root: Path, hour: datetime, names: frozenset[str]) -> pa.Table:
     return table
 
 
-def _read(root: Path, hour: datetime, names: list[str], columns: list[str]) -> pa.Table:
+def _read(
+    root: Place, hour: datetime, names: list[str], columns: list[str]
+) -> pa.Table:
     folder = layout.folder(root, "footage", hour)
     schema = pa.schema([FOOTAGE.field(name) for name in columns])
-    tables = [layout.read(folder / name, "footage", columns) for name in names]
+    if isinstance(folder, ObjectPath) and len(names) > 1:
+        # Each takes a round trip over the network: several at a time.
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = list(
+                pool.map(
+                    lambda name: layout.read(folder / name, "footage", columns), names
+                )
+            )
+    else:
+        tables = [layout.read(folder / name, "footage", columns) for name in names]
     return pa.concat_tables([schema.empty_table(), *tables])

@@ -7,9 +7,9 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pipeline.store import layout
+from pipeline.store.place import ObjectPath, Place
 
 _LOG = "reasons.jsonl"
 
@@ -22,7 +22,7 @@ class Kept:
     bytes: int
 
 
-def folder(root: Path) -> Path:
+def folder(root: Place) -> Place:
     """Return the folder of quarantined files, within the observations' folder.
 
     It lies there so that the same disk holds it (a move is a rename) and that
@@ -31,12 +31,12 @@ def folder(root: Path) -> Path:
     return root / ".quarantine"
 
 
-def put(root: Path, path: Path, reason: str) -> Path | None:
+def put(root: Place, path: Place, reason: str) -> Place | None:
     """Move a file of the store aside; return its new place, None if it was gone.
 
     Its place below the observations' folder is kept, so it can be put back.
     """
-    inside = path.relative_to(root)
+    inside = layout.inside(root, path)
     target = folder(root) / inside
     layout.make_folder(target.parent)
     number = 0
@@ -45,16 +45,14 @@ def put(root: Path, path: Path, reason: str) -> Path | None:
         target = target.with_name(f"{path.name}.{number}")
     entry = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "file": str(inside),
-        "kept_as": str(target.relative_to(folder(root))),
+        "file": inside,
+        "kept_as": layout.inside(folder(root), target),
         "reason": reason,
     }
-    with open(folder(root) / _LOG, "a", encoding="utf-8") as log:
-        log.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        log.flush()
-        os.fsync(log.fileno())
+    text = json.dumps(entry, ensure_ascii=False) + "\n"
+    _note(root, text, target.name)
     try:
-        os.rename(path, target)
+        path.rename(target)  # type: ignore[arg-type]  # both of one kind
     except FileNotFoundError:
         return None
     layout.flush_folder(target.parent)
@@ -62,13 +60,26 @@ def put(root: Path, path: Path, reason: str) -> Path | None:
     return target
 
 
-def kept(root: Path) -> Kept:
+def _note(root: Place, text: str, name: str) -> None:
+    """Add a line to the reasons; an object of its own where none can be added to."""
+    log = folder(root) / _LOG
+    if isinstance(log, ObjectPath):
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        log.with_name(f"{moment}-{name}-{_LOG}").write_bytes(text.encode())
+        return
+    with open(log, "a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def kept(root: Place) -> Kept:
     """Count what lies in quarantine."""
     sizes = [path.stat().st_size for path in _files(root)]
     return Kept(len(sizes), sum(sizes))
 
 
-def expire(root: Path, before: datetime) -> Kept:
+def expire(root: Place, before: datetime) -> Kept:
     """Delete quarantined files of hours that ended before a moment (aware)."""
     files = size = 0
     for path in _files(root):
@@ -86,9 +97,6 @@ def expire(root: Path, before: datetime) -> Kept:
     return Kept(files, size)
 
 
-def _files(root: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder(root).rglob("*"))
-        if path.is_file() and path.name != _LOG
-    ]
+def _files(root: Place) -> list[Place]:
+    found: list[Place] = [*folder(root).rglob("*")]
+    return [p for p in found if p.is_file() and not p.name.endswith(_LOG)]

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import reader, snapshot
+from pipeline.store import place, reader, snapshot
 
 #: Table functions that read nothing but their arguments.
 _FUNCTIONS = {"range", "generate_series", "unnest"}
@@ -238,7 +239,10 @@ def _guarded(
         connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM given')
         connection.unregister("given")
     zone = settings.time_zone.replace("'", "''")
-    root = str(settings.observations_dir.resolve()).replace("'", "''")
+    root = place.root_of(settings)
+    if isinstance(root, Path):
+        root = root.resolve()
+    inside = str(root).replace("'", "''")
     cameras = str(snapshot.cameras_file(settings).resolve()).replace("'", "''")
     for statement in (
         f"SET TimeZone = '{zone}'",
@@ -248,7 +252,7 @@ def _guarded(
         "SET python_enable_replacements = false",
         "SET autoinstall_known_extensions = false",
         "SET autoload_known_extensions = false",
-        f"SET allowed_directories = ['{root}/']",
+        f"SET allowed_directories = ['{inside}/']",
         f"SET allowed_paths = ['{cameras}']",
         "SET enable_external_access = false",
         "SET lock_configuration = true",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -15,8 +14,9 @@ import pyarrow.dataset as ds
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import layout, log, snapshot
+from pipeline.store import layout, log, place, snapshot
 from pipeline.store.ids import EPOCH, camera_no_of
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
 from pipeline.store.schema import UTC as UTC_TYPE
 
@@ -34,7 +34,7 @@ _CHECKED = ds.ParquetFileFormat(
 class Segment:
     """One immutable file and the parts in it that no longer count."""
 
-    path: Path
+    path: Place
     hour: datetime
     unit: int
     hidden: np.ndarray  #: int64, part keys whose rows are superseded
@@ -47,13 +47,16 @@ def connect(settings: Settings, read_only: bool = True) -> duckdb.DuckDBPyConnec
     open for writing, the same views are made in memory: nothing is written to
     the store either way.
     """
-    place = snapshot.ensure(settings)
+    database = snapshot.ensure(settings)
     if read_only:
         try:
-            return duckdb.connect(str(place), read_only=True)
+            connection = duckdb.connect(str(database), read_only=True)
+            place.register(connection, root_of(settings))
+            return connection
         except (duckdb.IOException, duckdb.ConnectionException):
             pass
     connection = duckdb.connect()
+    place.register(connection, root_of(settings))
     snapshot.create_views(connection, settings)
     return connection
 
@@ -72,7 +75,7 @@ def footage(
     needed = list(
         dict.fromkeys([*wanted, *("part_key", "unit", "generation"), *_FOOTAGE_KEYS])
     )
-    root = settings.observations_dir
+    root = root_of(settings)
     table = log.visible(root, _hours(root, window), columns=needed)
     table = table.filter(_footage_filter(table, window, camera_numbers, timedelta(0)))
     return table.sort_by([(key, "ascending") for key in _FOOTAGE_KEYS[:2]]).select(
@@ -175,7 +178,7 @@ def segments(
     camera_numbers: Iterable[int] | None = None,
 ) -> list[Segment]:
     """Return the segments that may hold visible rows of the window and cameras."""
-    root = settings.observations_dir
+    root = root_of(settings)
     cameras = _numbers(camera_numbers)
     found = []
     for hour in _hours(root, window):
@@ -206,12 +209,18 @@ def read_segment(
     """Return the visible rows of one segment; row groups are pruned by statistics."""
     schema = TABLES[table]
     names = columns or schema.names
+    where, filesystem = place.arrow(segment.path)
+    wanted = _row_filter(segment, table, window, camera_numbers)
     try:
         fragments = ds.dataset(
-            [str(segment.path)], schema=schema, format=_CHECKED, partitioning=None
+            [where],
+            schema=schema,
+            format=_CHECKED,
+            partitioning=None,
+            filesystem=filesystem,
         )
-        return fragments.to_table(
-            columns=names, filter=_row_filter(segment, table, window, camera_numbers)
+        return place.patiently(
+            segment.path, lambda: fragments.to_table(columns=names, filter=wanted)
         )
     except FileNotFoundError as error:
         raise _VanishedError(
@@ -264,7 +273,7 @@ def _collect(
     return pa.concat_tables([schema.empty_table(), *parts]).unify_dictionaries()
 
 
-def _hours(root: Path, window: Window | None) -> list[datetime]:
+def _hours(root: Place, window: Window | None) -> list[datetime]:
     """Return the hours with footage whose parts may reach into the window."""
     known = layout.hours(root, "footage")
     if window is None:

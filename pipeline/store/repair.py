@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import compact, layout, log, quarantine
+from pipeline.store import compact, layout, log, place, quarantine
 from pipeline.store.check import Finding, Hour
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
-from pipeline.store.writer import root_of
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Repaired:
 
 
 def repair(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     *,
     grace: timedelta = compact.GRACE,
     progress: Callable[[datetime], None] | None = None,
@@ -62,7 +61,7 @@ def repair(
     return done
 
 
-def _mend(root: Path, hour: datetime, found: list[Finding], done: Repaired) -> None:
+def _mend(root: Place, hour: datetime, found: list[Finding], done: Repaired) -> None:
     done.findings += found
     for finding in found:
         if finding.kind == "unreadable":
@@ -84,7 +83,7 @@ def _mend(root: Path, hour: datetime, found: list[Finding], done: Repaired) -> N
 
 
 def _salvage(
-    root: Path, hour: datetime, unit: int, reason: str, done: Repaired
+    root: Place, hour: datetime, unit: int, reason: str, done: Repaired
 ) -> None:
     """Publish the whole parts of a damaged publication anew, then move it away."""
     rows = log.every_row(root, hour, FOOTAGE.names)
@@ -139,12 +138,15 @@ def _counted(keys: pa.ChunkedArray) -> dict[int, int]:
     return {e["values"]: e["counts"] for e in keys.value_counts().to_pylist()}
 
 
-def _readable(path: Path, name: str) -> pa.Table:
+def _readable(path: Place, name: str) -> pa.Table:
     """Return the rows of the row groups that can be read, pages verified."""
     schema = TABLES[name]
+    where, filesystem = place.arrow(path)
     groups = [schema.empty_table()]
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(
+            where, filesystem=filesystem, page_checksum_verification=True
+        ) as file:
             for number in range(file.metadata.num_row_groups):
                 try:
                     table = file.read_row_group(number).select(schema.names)
@@ -157,7 +159,7 @@ def _readable(path: Path, name: str) -> pa.Table:
 
 
 def _unit_away(
-    root: Path, hour: datetime, unit: int, reason: str, done: Repaired
+    root: Place, hour: datetime, unit: int, reason: str, done: Repaired
 ) -> None:
     """Move a publication away; its log first, so that no reader misses a file."""
     for name in ("footage", "tracklet", "detection"):
@@ -166,7 +168,7 @@ def _unit_away(
             _away(root, path, reason, done)
 
 
-def _away(root: Path, path: Path, reason: str, done: Repaired) -> None:
+def _away(root: Place, path: Place, reason: str, done: Repaired) -> None:
     try:
         done.moved += quarantine.put(root, path, reason) is not None
     except PermissionError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +12,8 @@ import pyarrow as pa
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
 from pipeline.store import compact, layout, log, quarantine
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import TABLES
-from pipeline.store.writer import root_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Expiry:
 
 
 def expire(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     days: float,
     *,
     now: datetime | None = None,
@@ -83,7 +82,7 @@ def _over(footage: pa.Table, limit: pa.Scalar) -> np.ndarray:
     return footage["end_at"].to_numpy() <= np.datetime64(limit.value, "us")
 
 
-def _clear(root: Path, hour: datetime) -> tuple[int, int]:
+def _clear(root: Place, hour: datetime) -> tuple[int, int]:
     """Remove every file of an expired hour, unfinished ones too, and its folders."""
     files = size = 0
     for name in TABLES:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import layout
+from pipeline.store import layout, place
 from pipeline.store.frame import lonlat_sql
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -75,12 +75,12 @@ def ensure(
     one open keeps it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    layout.seed(settings.observations_dir)
-    place = cameras_file(settings)
+    layout.seed(place.root_of(settings))
+    table = cameras_file(settings)
     if cameras is not None:
-        _write_cameras(place, cameras)
-    elif not place.exists():
-        _write_cameras(place, CAMERAS.empty_table())
+        _write_cameras(table, cameras)
+    elif not table.exists():
+        _write_cameras(table, CAMERAS.empty_table())
     state = _read_state(settings)
     digest = _digest(settings)
     if state.get("digest") != digest or not settings.database.exists():
@@ -113,7 +113,9 @@ def create_views(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
 
 def schema_sql(settings: Settings) -> str:
     """Return schema.sql with paths and expressions filled in."""
-    root = settings.observations_dir.resolve()
+    root = place.root_of(settings)
+    if isinstance(root, Path):
+        root = root.resolve()
     values = {
         f"{name}_files": _quoted(root / name) + "/date=*/hour=*/*.parquet"
         for name in ("footage", "tracklet", "detection")
@@ -134,6 +136,7 @@ def _build(settings: Settings) -> None:
     pending = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
     try:
         with contextlib.closing(duckdb.connect(str(pending))) as connection:
+            place.register(connection, place.root_of(settings))
             create_views(connection, settings)
             connection.execute("CHECKPOINT")
         with open(pending, "rb") as file:
@@ -145,7 +148,7 @@ def _build(settings: Settings) -> None:
     layout.flush_folder(target.parent)
 
 
-def _write_cameras(place: Path, cameras: pa.Table) -> None:
+def _write_cameras(file: Path, cameras: pa.Table) -> None:
     """Write the cameras' table in the view's columns, if it changed."""
     columns = []
     for field in CAMERAS:
@@ -166,15 +169,15 @@ def _write_cameras(place: Path, cameras: pa.Table) -> None:
             columns.append(pa.nulls(cameras.num_rows, field.type))
     table = pa.table(columns, schema=CAMERAS)
     with contextlib.suppress(OSError, pa.ArrowInvalid):
-        if pq.read_table(place).equals(table):
+        if pq.read_table(file).equals(table):
             return
-    pending = place.parent / f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}"
+    pending = file.parent / f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}"
     try:
-        with open(pending, "xb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(pending, place)
+        with open(pending, "xb") as written:
+            pq.write_table(table, written)
+            written.flush()
+            os.fsync(written.fileno())
+        os.rename(pending, file)
     finally:
         pending.unlink(missing_ok=True)
 
@@ -197,13 +200,14 @@ def _read_state(settings: Settings) -> dict:
 
 
 def _write_state(settings: Settings, state: dict) -> None:
-    place = _state_file(settings)
-    pending = place.with_name(f"{place.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    file = _state_file(settings)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pending = file.with_name(f"{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
     pending.write_text(json.dumps(state), encoding="utf-8")
-    os.rename(pending, place)
+    os.rename(pending, file)
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: place.Place) -> str:
     """Return a path for use inside a quoted SQL pattern that is taken literally."""
     text = str(path)
     for sign in "*?[":

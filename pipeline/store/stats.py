@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyarrow.compute as pc
 
 from pipeline.settings import Settings
 from pipeline.store import compact, disk, layout, log, quarantine
+from pipeline.store.place import root_of
 from pipeline.store.schema import TABLES
 
 
@@ -30,7 +32,7 @@ class Stats:
     superseded: int = 0  #: parts stored more than once, before compaction sweeps
     unfinished: int = 0
     quarantined: int = 0
-    free_bytes: int = 0
+    free_bytes: int | None = None  #: None: an object store tells of no end
     reserve_bytes: int = 0
 
     @property
@@ -47,7 +49,9 @@ class Stats:
     def room_hours(self) -> float | None:
         """Camera hours that still fit above the reserve."""
         each = self.bytes_per_footage_hour
-        return max(0, self.free_bytes - self.reserve_bytes) / each if each else None
+        if not each or self.free_bytes is None:
+            return None
+        return max(0, self.free_bytes - self.reserve_bytes) / each
 
 
 def stats(settings: Settings) -> Stats:
@@ -58,11 +62,11 @@ def stats(settings: Settings) -> Stats:
     StoreError
         If a segment of the footage log is damaged.
     """
-    root = settings.observations_dir
+    root = root_of(settings)
     found = Stats(
         segments=dict.fromkeys(TABLES, 0),
         bytes=dict.fromkeys(TABLES, 0),
-        free_bytes=disk.free_bytes(root),
+        free_bytes=disk.free_bytes(root) if isinstance(root, Path) else None,
         reserve_bytes=disk.reserve_bytes(settings),
         quarantined=quarantine.kept(root).files,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,12 @@ from pipeline.settings import Settings
 from pipeline.store import disk, layout, log
 from pipeline.store.ids import digest63
 from pipeline.store.layout import LONGEST_PART, TOLERANCE
+from pipeline.store.place import Place, root_of
 from pipeline.store.schema import DETECTION, FOOTAGE, MASK_STATES, TRACKLET
 
+#: Longest time from the first written row to the log, seconds: half the grace after
+#: which compaction takes rows without a log for left over (`compact.GRACE`).
+_LONGEST_S = 300.0
 #: Columns that must have a value.
 _REQUIRED = {
     "footage": ("footage_id", "part", "camera_id", "camera_no", "start_at", "end_at"),
@@ -26,7 +30,7 @@ _REQUIRED = {
 
 
 def publish(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     footage: pa.Table,
     tracklets: pa.Table,
     detections: pa.Table,
@@ -88,6 +92,7 @@ def publish(
     hour = _validate(footage, tracklets, detections)
     footage = _count_tracklets(footage, tracklets)
 
+    begun = time.monotonic()
     layout.write(
         layout.segment(root, "detection", hour, unit),
         _sorted(detections, "detection"),
@@ -98,6 +103,11 @@ def publish(
         _sorted(tracklets, "tracklet"),
         "tracklet",
     )
+    if time.monotonic() - begun > _LONGEST_S:
+        raise StoreError(
+            f"writing to {root} took longer than {_LONGEST_S:.0f} s, so that rows not "
+            "yet logged may be swept up; publish this part again."
+        )
     with layout.lock(root, hour, exclusive=False):
         for name in ("tracklet", "detection"):
             if not layout.segment(root, name, hour, unit).exists():
@@ -108,7 +118,9 @@ def publish(
         before = log.generations(
             log.every_row(root, hour), footage["part_key"].to_numpy()
         )
-        footage = _set(footage, "generation", pa.array(before + 1, pa.int16()))
+        footage = _set(
+            footage, "generation", pa.array(log.next_generation(before), pa.int16())
+        )
         layout.write(
             layout.segment(root, "footage", hour, unit),
             _sorted(footage, "footage"),
@@ -124,7 +136,7 @@ def part_key(footage_id: str, part: int) -> int:
 
 
 def part_done(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     footage_id: str,
     part: int,
     start: datetime | None = None,
@@ -143,7 +155,7 @@ def part_done(
 
 
 def overlapping(
-    settings_or_root: Settings | Path,
+    settings_or_root: Settings | Place,
     camera_no: int,
     start: datetime,
     end: datetime,
@@ -170,13 +182,6 @@ def overlapping(
     if not_footage_id is not None:
         keep = pc.and_(keep, pc.not_equal(table["footage_id"], not_footage_id))
     return table.filter(keep).sort_by("start_at").to_pylist()
-
-
-def root_of(settings_or_root: Settings | Path) -> Path:
-    """Return the folder of the observations."""
-    if isinstance(settings_or_root, Path):
-        return settings_or_root
-    return settings_or_root.observations_dir
 
 
 def _fit(table: pa.Table, schema: pa.Schema, name: str, unit: int) -> pa.Table:

@@ -22,6 +22,7 @@ from pipeline.casebook.authorisation import Authorisation, require
 from pipeline.settings import Settings
 from pipeline.store import reader
 from pipeline.store.ids import to_local_cm
+from pipeline.store.place import root_of
 from pipeline.trace.columns import floats, lonlat, seconds, texts
 from pipeline.trace.passes import COLUMNS, PLAIN, Footage, Passes, empty_passes
 
@@ -125,7 +126,7 @@ class Scope:
         """Tell apart what is stored and what of it may be seen."""
         parts = reader.segments(self.settings, "tracklet", self.window, numbers)
         return (
-            str(self.settings.observations_dir.resolve()),
+            str(root_of(self.settings)),
             self.window,
             shapely.to_wkb(self.authorisation.area),
             hash(tuple((n, *self.places[n]) for n in numbers)),

@@ -10,12 +10,11 @@ other way is not taken: the caller reads it by pyarrow instead.
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+
+from pipeline.store.place import Place, Spans
 
 _DATA_PAGE, _PLAIN = 0, 0
 _LENGTH_BYTES = 4
@@ -63,7 +62,7 @@ class PlainColumn:
 
 
 def plain_column(
-    path: Path, name: str, width: int, *, check: bool = True
+    path: Place, name: str, width: int, *, check: bool = True
 ) -> PlainColumn | None:
     """View a binary column of equally long values in a Parquet file.
 
@@ -80,13 +79,10 @@ def plain_column(
     -------
     None where the column is stored in another way, or a value has another length.
     """
-    with open(path, "rb") as file:
-        if not file.seek(0, 2):
-            return None
-        data = np.frombuffer(
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
-        )
-        metadata = pq.read_metadata(file)
+    spans = Spans(path)
+    if not spans.size:
+        return None
+    metadata = spans.metadata
     names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     if name not in names:
         return None
@@ -103,7 +99,8 @@ def plain_column(
             or chunk.has_dictionary_page
         ):
             return None
-        begin, left = chunk.data_page_offset, chunk.num_values
+        data = spans.read(chunk.data_page_offset, chunk.total_compressed_size)
+        begin, left = 0, chunk.num_values
         while left > 0:
             header, begin = _struct(data, begin)
             values = header.get(5)
