@@ -185,9 +185,7 @@ def _until(model: Any, shape: Sequence[int]) -> Any:
     return openvino.Model([layers[-1].output(0)], model.get_parameters())
 
 
-def _between(
-    model: Any, shape: Sequence[int], begin: str, ends: Sequence[str]
-) -> Any:
+def _between(model: Any, shape: Sequence[int], begin: str, ends: Sequence[str]) -> Any:
     """Return the network from after one layer up to others, fed with uint8."""
     import openvino
     from openvino import opset13
