@@ -60,7 +60,7 @@ def measure(
             begun = time.perf_counter()
             faces = Faces.read(Scope(order, own), mine)
             found = faces.passes.take(faces.path(THRESHOLD, True))
-            assembly.contacts_of(faces.scope, found, Rule(), threads)
+            assembly.contacts_of(faces.scope, found, Rule())
             plain.append(time.perf_counter() - begun)
     return {
         "seconds": float(np.sum(each)),

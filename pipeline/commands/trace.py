@@ -89,14 +89,16 @@ def _list(authorisation: Any, settings: Settings, limit: int) -> None:
     )
     typer.echo(f"{len(passes)} tracklets in the order's window and area")
     typer.echo(f"{'tracklet':>17}  {'time':<19}  {'camera':<10} {'s':>6}  face  mask")
-    cameras = passes.table["camera_id"].to_pylist()
-    for k in range(min(limit, len(passes))):
+    listed = passes.take(np.arange(min(limit, len(passes))))
+    cameras = listed.stored(["camera_id"])["camera_id"].to_pylist()
+    masks = listed.mask_state(np.arange(len(listed)))
+    for k in range(len(listed)):
         width = passes.face_width_px[k]
         face = "-" if np.isnan(width) else f"{width:.0f} px"
         start = _time(columns.moment(passes.start[k]), settings)
         typer.echo(
             f"{passes.ids[k]:>17}  {start:<19}  {cameras[k]:<10} "
-            f"{passes.end[k] - passes.start[k]:6.1f}  {face:<5} {passes.mask_state[k]}"
+            f"{passes.end[k] - passes.start[k]:6.1f}  {face:<5} {masks[k]}"
         )
     if len(passes) > limit:
         typer.echo(f"... and {len(passes) - limit} more (--limit)")

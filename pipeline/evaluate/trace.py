@@ -162,7 +162,7 @@ def _city(
             rows.append(_row(case, tally, result))
         thresholds = {}
         for name, speed in BASELINES.items():
-            found, thresholds[name] = best(known, chosen, faces, own, speed)
+            found, thresholds[name] = best(known, chosen, faces, speed)
             tallies[name] += found
     return thresholds
 

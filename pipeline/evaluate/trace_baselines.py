@@ -6,7 +6,7 @@ that could not be reached in time, the surest kept first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,6 @@ import numpy as np
 from pipeline.cameras import travel_time
 from pipeline.evaluate.trace_figures import Tally, figures_of, stays
 from pipeline.evaluate.trace_truth import Known
-from pipeline.settings import Settings
-from pipeline.store import vectors
 from pipeline.trace import assembly
 from pipeline.trace.contacts import Rule
 from pipeline.trace.observations import Passes, Scope
@@ -36,24 +34,20 @@ class Faces:
 
     @staticmethod
     def read(scope: Scope, photos: list[Any]) -> Faces:
-        """Read the faces that reach the lowest threshold; a photo has `.embedding`."""
-        probes = np.stack([photo.embedding for photo in photos])
-        kept, cosines = [], []
-        for part in scope.stream(("face_i8", "face_scale")):
-            has = part.table["face_i8"].is_valid().to_numpy(zero_copy_only=False)
-            some = part.take(has)
-            e8, _ = vectors.from_binary(some.table["face_i8"].combine_chunks())
-            scale = some.table["face_scale"].to_numpy()
-            cosine = (e8 @ probes.T * scale[:, None]).max(axis=1, initial=-1)
-            near = cosine >= THRESHOLDS[0]
-            few = some.take(near)
-            bare = few.table.drop_columns(["face_i8", "face_scale"])
-            kept.append(replace(few, table=bare))
-            cosines.append(cosine[near])
-        passes = Passes.concatenate(kept)
-        order = np.lexsort((passes.ids, passes.start))
-        passes = passes.take(order)
-        return Faces(scope, passes.ids, np.concatenate(cosines)[order], passes)
+        """Read the faces that reach the lowest threshold.
+
+        A photo has `.embedding` and `.model`.
+        """
+        passes, threads = scope.passes(), scope.settings.threads
+        best = np.full(len(passes), -1.0)
+        for model in sorted({str(photo.model) for photo in photos}):
+            probes = np.stack([p.embedding for p in photos if p.model == model])
+            least = np.full(len(probes), THRESHOLDS[0], dtype=np.float32)
+            rows, _, cosine = passes.vault.scan(model, probes, least, threads)
+            np.maximum.at(best, rows, cosine)
+        rows = np.flatnonzero(best >= THRESHOLDS[0])
+        few = passes.take(rows)
+        return Faces(scope, few.ids, best[rows], few)
 
     def path(self, threshold: float, speed: bool) -> np.ndarray:
         """Rows a baseline holds to be the patient's."""
@@ -79,7 +73,6 @@ def best(
     known: Known,
     chosen: list[int],
     faces: list[Faces],
-    settings: Settings,
     speed: bool,
 ) -> tuple[list[Tally], float]:
     """Tallies of a baseline at the threshold that gives it the best path."""
@@ -94,9 +87,7 @@ def best(
     tallies = []
     for resident, face in zip(chosen, faces, strict=True):
         rows = face.path(threshold, speed)
-        people = assembly.contacts_of(
-            face.scope, face.passes.take(rows), Rule(), settings.threads
-        )
+        people = assembly.contacts_of(face.scope, face.passes.take(rows), Rule())
         named = [(list(one.tracklets), float(one.seconds_24h)) for one in people]
         tallies.append(_tally(known, resident, face, rows, named))
     return tallies, threshold

@@ -59,6 +59,12 @@ def camera_no_of(tracklet_id: int) -> int:
     return int(tracklet_id) >> (_TIME_BITS + _ORDINAL_BITS)
 
 
+def start_of(tracklet_id: int) -> float:
+    """Return the start packed into a tracklet id: Unix seconds, to a tenth."""
+    tenths = (int(tracklet_id) >> _ORDINAL_BITS) & ((1 << _TIME_BITS) - 1)
+    return EPOCH.timestamp() + tenths / 10
+
+
 def digest63(*parts: object) -> int:
     """Return a stable 63-bit number for the given values (BLAKE2b)."""
     text = "\x1f".join(str(part) for part in parts).encode()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -21,6 +23,7 @@ from pipeline.store.schema import FOOTAGE, TABLES
 from pipeline.store.schema import UTC as UTC_TYPE
 
 Window = tuple[datetime, datetime]
+T = TypeVar("T")
 _ATTEMPTS = 5
 #: Damaged pages are told, not decoded.
 _CHECKED = ds.ParquetFileFormat(
@@ -211,7 +214,7 @@ def read_segment(
     names = columns or schema.names
     where, filesystem = place.arrow(segment.path)
     wanted = _row_filter(segment, table, window, camera_numbers)
-    try:
+    with telling(segment, table):
         fragments = ds.dataset(
             [where],
             schema=schema,
@@ -222,6 +225,21 @@ def read_segment(
         return place.patiently(
             segment.path, lambda: fragments.to_table(columns=names, filter=wanted)
         )
+
+
+def again(work: Callable[[], T]) -> T:
+    """Do a read; again from the log on where a compaction was faster."""
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(_VanishedError):
+            return work()
+    return work()
+
+
+@contextlib.contextmanager
+def telling(segment: Segment, table: str) -> Iterator[None]:
+    """Say in a sentence what is wrong with a segment that cannot be read."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise _VanishedError(
             f"the {table} segment {segment.path} is gone, although the footage log "
@@ -263,13 +281,7 @@ def _collect(
         )
     schema = pa.schema([TABLES[table].field(name) for name in names])
     cameras = _numbers(camera_numbers)
-    for attempt in range(_ATTEMPTS):
-        try:
-            parts = list(scan(settings, table, window, cameras, names))
-            break
-        except _VanishedError:
-            if attempt == _ATTEMPTS - 1:
-                raise
+    parts = again(lambda: list(scan(settings, table, window, cameras, names)))
     return pa.concat_tables([schema.empty_table(), *parts]).unify_dictionaries()
 
 

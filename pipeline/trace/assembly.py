@@ -31,7 +31,6 @@ def assemble(
     seeds: frozenset[int],
     decided: review.Decisions,
     rule: contacts.Rule,
-    threads: int,
 ) -> dict[str, pa.Table]:
     """Make the tables sighting, leg, contact, episode and exposure.
 
@@ -58,7 +57,7 @@ def assemble(
         tracks,
     )
     near = _near(mine, passes, detections, tracks, rule)
-    people = _people(passes, mine.ids, near, rule, threads)
+    people = _people(passes, mine.ids, near, rule)
     indoors = _indoors(scope, passes, near)
     unknowns = exposure.draw()
     dose = exposure.of_contacts(people, near, indoors, unknowns)
@@ -74,7 +73,7 @@ def assemble(
 
 
 def contacts_of(
-    scope: Scope, mine: Passes, rule: contacts.Rule, threads: int
+    scope: Scope, mine: Passes, rule: contacts.Rule
 ) -> list[contacts.Contact]:
     """Find the people near somebody whose passes are given, and nothing else."""
     passes = scope.passes()
@@ -82,7 +81,7 @@ def contacts_of(
     ours = np.isin(detections["tracklet_id"].to_numpy(), mine.ids)
     tracks = contacts.interpolate(detections.filter(pa.array(ours)))
     near = _near(mine, passes, detections, tracks, rule)
-    return _people(passes, mine.ids, near, rule, threads)
+    return _people(passes, mine.ids, near, rule)
 
 
 def _shown(
@@ -135,7 +134,8 @@ def _near(
     """Seconds within the rule, camera by camera."""
     owner = detections["tracklet_id"].to_numpy()
     camera = detections["camera_no"].to_numpy().astype(np.int64)
-    visible = np.isin(owner, passes.ids) & ~np.isin(owner, mine.ids)
+    seen = passes.ids[passes.rows(np.unique(owner).tolist())]
+    visible = np.isin(owner, seen) & ~np.isin(owner, mine.ids)
     parts = []
     for number in np.unique(mine.camera_no):
         here = camera == number
@@ -168,19 +168,16 @@ def _people(
     patient: np.ndarray,
     near: contacts.Near,
     rule: contacts.Rule,
-    threads: int,
 ) -> list[contacts.Contact]:
-    involved = np.flatnonzero(np.isin(passes.ids, near.tracklet))
+    involved = passes.rows(np.unique(near.tracklet).tolist())
     field = passes.kept("field", lambda: Field(passes))
-    mine = np.flatnonzero(np.isin(passes.ids, patient))
-    same = linking.same_person(
-        passes.take(involved), threads=threads, field=field, avoid=mine
-    )
+    mine = passes.rows(patient.tolist())
+    same = linking.same_person(passes.take(involved), field=field, avoid=mine)
     return contacts.contacts(near, rule, same)
 
 
 def _indoors(scope: Scope, passes: Passes, near: contacts.Near) -> np.ndarray:
-    ours = np.isin(passes.ids, near.patient)
+    ours = passes.rows(np.unique(near.patient).tolist())
     camera = dict(
         zip(passes.ids[ours].tolist(), passes.camera_no[ours].tolist(), strict=True)
     )
@@ -202,11 +199,14 @@ def _sightings(
 ) -> pa.Table:
     these = passes.take(shown)
     lon, lat = lonlat((these.first + these.last) / 2)
-    part = {int(key): k for k, key in enumerate(footage.part_key)}
-    keys = these.table["part_key"].to_numpy()
-    cameras = these.table["camera_id"].to_pylist()
-    best = these.table["best_at"].to_pylist()
-    probability = floats(these.table["mask_probability"])
+    stored = these.stored(["part_key", "camera_id", "best_at", "mask_probability"])
+    keys = stored["part_key"].to_numpy()
+    clips = np.flatnonzero(np.isin(footage.part_key, keys))
+    part = dict(zip(footage.part_key[clips].tolist(), clips.tolist(), strict=True))
+    cameras = stored["camera_id"].to_pylist()
+    best = stored["best_at"].to_pylist()
+    probability = floats(stored["mask_probability"])
+    states = these.mask_state(np.arange(len(these)))
     chosen = set(on_path.tolist())
     cloth = _clothing(passes, shown, seeds)
     records: list[dict[str, Any]] = []
@@ -214,8 +214,9 @@ def _sightings(
         tracklet = int(these.ids[k])
         clip = part.get(int(keys[k]))
         seed = tracklet in seeds
-        similarity = 1.0 if seed else float(evidence.similarity[row])
-        if np.isnan(similarity) and evidence.kind[row] == "appearance":
+        told = evidence.of(int(row))
+        similarity = 1.0 if seed else float(evidence.similarity[told])
+        if np.isnan(similarity) and evidence.kind[told] == "appearance":
             similarity = float(cloth[k])
         records.append(
             {
@@ -228,16 +229,16 @@ def _sightings(
                 "lon": float(lon[k]),
                 "lat": float(lat[k]),
                 "ground_error_m": float(these.error_m[k]),
-                "evidence": "seed" if seed else str(evidence.kind[row]),
+                "evidence": "seed" if seed else str(evidence.kind[told]),
                 "similarity": None if np.isnan(similarity) else similarity,
-                "llr": float(evidence.llr[row]),
+                "llr": float(evidence.llr[told]),
                 "posterior": float(posterior[row]),
                 "on_path": int(row) in chosen,
                 "review": decided.state(tracklet),
-                "mask_state": str(these.mask_state[k]),
+                "mask_state": str(states[k]),
                 "mask_probability": _or_none(probability[k]),
-                "footage_id": None if clip is None else footage.footage_id[clip],
-                "source": None if clip is None else footage.source[clip],
+                "footage_id": _name(footage, "footage_id", clip),
+                "source": _name(footage, "source", clip),
                 "best_at": best[k],
             }
         )
@@ -248,11 +249,11 @@ def _clothing(passes: Passes, shown: np.ndarray, seeds: frozenset[int]) -> np.nd
     """Best cosine [n] of clothing with a pass pointed at; NaN where none compares."""
     best = np.full(len(shown), np.nan)
     pointed = [row for row in map(passes.row, sorted(seeds)) if row is not None]
-    models = passes.texts("appearance_model")
     for row in pointed:
-        model = str(models[row])
-        mine = passes.appearance(np.array([row]), model)[0]
-        best = np.fmax(best, passes.appearance(shown, model) @ mine)
+        model = passes.model("appearance", row)
+        if model is not None:
+            mine = passes.embeddings("appearance", np.array([row]), model)[0]
+            best = np.fmax(best, passes.embeddings("appearance", shown, model) @ mine)
     return best
 
 
@@ -286,9 +287,9 @@ def _episodes(
     near: contacts.Near,
     number: dict[int, int],
 ) -> pa.Table:
-    rows = np.flatnonzero(np.isin(passes.ids, near.tracklet))
-    names = passes.table["camera_id"].take(pa.array(rows, pa.int64())).to_pylist()
-    cameras = dict(zip(passes.ids[rows].tolist(), names, strict=True))
+    theirs = passes.take(passes.rows(np.unique(near.tracklet).tolist()))
+    names = theirs.stored(["camera_id"])["camera_id"].to_pylist()
+    cameras = dict(zip(theirs.ids.tolist(), names, strict=True))
     records = []
     for person in people:
         for episode in person.episodes:
@@ -313,6 +314,11 @@ def _episodes(
                 }
             )
     return pa.Table.from_pylist(records, schema=EPISODE)
+
+
+def _name(footage: Footage, column: str, clip: int | None) -> str | None:
+    found = None if clip is None else footage.names[column][clip].as_py()
+    return None if found is None else str(found)
 
 
 def _or_none(value: float) -> float | None:

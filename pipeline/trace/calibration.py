@@ -41,13 +41,13 @@ def face_llr(
     similarity = np.asarray(similarity, dtype=np.float64)
     width = np.nan_to_num(np.asarray(width_px, dtype=np.float64), nan=c.FACE_SMALL_PX)
     masks = np.asarray(masks)
-    result = np.zeros(similarity.shape)
-    level = _level(width)
-    for kind in (BARE, ONE_MASKED, BOTH_MASKED):
-        for step in np.unique(level[masks == kind]):
-            rows = (masks == kind) & (level == step)
-            table = _face_table(float(step), kind)
-            result[rows] = np.interp(similarity[rows], _GRID, table)
+    level = ((_level(width) - c.FACE_WIDTHS_PX[0]) / 2).astype(np.int64)
+    table = _face_tables()
+    # Between two points of the grid in a straight line.
+    at = (np.clip(np.nan_to_num(similarity), -1, 1) + 1) / (_GRID[1] - _GRID[0])
+    low = np.minimum(at.astype(np.int64), len(_GRID) - 2)
+    below, above = table[masks, level, low], table[masks, level, low + 1]
+    result = np.asarray(below + (at - low) * (above - below))
     result[masks != BARE] = np.minimum(result[masks != BARE], c.FACE_MASKED_CAP)
     small = width < c.FACE_SMALL_PX
     result[small] = np.minimum(result[small], c.FACE_SMALL_CAP)
@@ -60,6 +60,31 @@ def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.isin(one, ("worn", "incorrect")).astype(np.int8) + np.isin(
         other, ("worn", "incorrect")
     ).astype(np.int8)
+
+
+@lru_cache(maxsize=1024)
+def least_similarity(llr: float, masked: bool, width_px: float) -> float:
+    """Return a cosine below which no face reaches an evidence.
+
+    Parameters
+    ----------
+    llr : log-likelihood ratio of `face_llr`.
+    masked : whether the template's face is; the other may be either way.
+    width_px : of the template's face; the other may be of any width.
+    """
+    kinds = (ONE_MASKED, BOTH_MASKED) if masked else (BARE, ONE_MASKED)
+    least = np.inf
+    for width in np.arange(c.FACE_WIDTHS_PX[0], min(width_px, 112.0) + 2, 2.0):
+        for kind in kinds:
+            some = face_llr(
+                _GRID,
+                np.full(len(_GRID), min(width, width_px)),
+                np.full(len(_GRID), kind),
+            )
+            reached = np.flatnonzero(some >= llr)
+            if len(reached):
+                least = min(least, float(_GRID[max(reached[0] - 1, 0)]))
+    return least
 
 
 def faces_llr(llr: np.ndarray, share: np.ndarray | None = None) -> float:
@@ -131,7 +156,19 @@ def _level(width: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(width / 2) * 2, c.FACE_WIDTHS_PX[0], c.FACE_WIDTHS_PX[-1])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1)
+def _face_tables() -> np.ndarray:
+    """Evidence by masked sides, width in steps of 2 px, and point of the grid."""
+    first, last = c.FACE_WIDTHS_PX[0], c.FACE_WIDTHS_PX[-1]
+    widths = np.arange(first, last + 1, 2)
+    return np.stack(
+        [
+            [_face_table(float(width), kind) for width in widths]
+            for kind in (BARE, ONE_MASKED, BOTH_MASKED)
+        ]
+    )
+
+
 def _face_table(width: float, kind: int) -> np.ndarray:
     """Evidence at each point of the grid, never falling."""
     curve: tuple[float, ...]

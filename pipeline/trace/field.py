@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.spatial import cKDTree
 
-from pipeline.trace.observations import Passes
+from pipeline.trace.passes import Passes
 from pipeline.trace.search import days
 from pipeline.trace.wardrobe import Wardrobe
 
@@ -40,11 +40,19 @@ class Field:
         self.first, self.last = passes.first, passes.last
         self.error_m, self.camera_no = passes.error_m, passes.camera_no
         self.day = days(passes.start)
+        codes, names = passes.models("appearance")
         self.wear = Wardrobe(
-            self.day, passes.texts("appearance_model"), passes.appearance
+            self.day,
+            codes,
+            names,
+            lambda rows, model: passes.embeddings("appearance", rows, model),
         ).wear
-        self.numbers, where = np.unique(self.camera_no, return_inverse=True)
-        count = np.maximum(np.bincount(where, minlength=len(self.numbers)), 1)
+        present = np.bincount(self.camera_no)
+        self.numbers = np.flatnonzero(present)
+        number = np.zeros(len(present), dtype=np.uint16)
+        number[self.numbers] = np.arange(len(self.numbers))
+        where = number[self.camera_no]
+        count = present[self.numbers]
         self.middle = np.column_stack(
             [
                 np.bincount(
@@ -61,9 +69,10 @@ class Field:
         self._zero = float(self.start.min(initial=0.0))
         span = float(self.start.max(initial=0.0)) - self._zero
         self._stride = span + 2e4 + self._longest
-        key = where * self._stride + (self.start - self._zero)
-        self._order = np.argsort(key, kind="stable")
-        self._key = key[self._order]
+        # By camera; of one camera they are in order of start already.
+        self._order = np.argsort(where, kind="stable")
+        self._key = where[self._order] * self._stride
+        self._key += self.start[self._order] - self._zero
         self._tree = cKDTree(self.middle) if len(self.middle) else None
 
     def __len__(self) -> int:

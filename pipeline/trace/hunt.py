@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.motion import spread
 from pipeline.trace.passes import Footage, Passes
-from pipeline.trace.search import Evidence, Template, search, templates_of
+from pipeline.trace.search import Evidence, Faces, Template, templates_of
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
 
@@ -69,43 +70,39 @@ class Hunt:
         """Search the faces, and arrange what is known of the passes."""
         self.passes, self.threads = passes, threads
         self.field = passes.kept("field", lambda: Field(passes))
-        self.sure = np.isin(passes.ids, np.array(sorted(certain), dtype=np.int64))
-        out = np.isin(passes.ids, np.array(sorted(decided.rejected), dtype=np.int64))
+        self.sure = passes.rows(certain)
+        out = passes.rows(decided.rejected)
+        self.marked = passes.rows(decided.rejected | decided.unsure)
         used = {t.tracklet for t in templates}
         faces = [t for t in templates if t.kind == "face"]
         faces += self._faces_of(
-            [
-                int(r)
-                for r in np.flatnonzero(self.sure)
-                if int(passes.ids[r]) not in used
-            ]
+            [int(r) for r in self.sure if int(passes.ids[r]) not in used]
         )
-        found = search(passes, faces, threads=threads)
-        self.face, self.remarks = found.face_llr, found.remarks
-        self.cosine = found.similarity
+        self.face = Faces(passes, faces)
+        self.strong = self.face.strong(c.ANCHOR_LLR, threads)
         self.walks: list[Walk] = []
-        self.against = np.zeros(len(passes))
+        self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
-        self.taken = self.sure.copy()
-        if out.any():
+        self.taken = np.zeros(len(passes), dtype=bool)
+        self.taken[self.sure] = True
+        if len(out):
             # Whoever was rejected: the rest of his walk is his as well.
-            theirs = follow(self.field, np.flatnonzero(out), self.taken)
+            theirs = follow(self.field, out, self.taken)
             self.refused = np.unique(np.concatenate([w.rows for w in theirs]))
             others = self._faces_of(self.refused.tolist())
-            self.against = search(passes, others, threads=threads).face_llr
+            self.against = Faces(passes, others)
         self.taken[self.sure] = False
-        self.rates = rates(passes, footage)
-        self.seen = seen_of(passes, footage, self.rates)
-        self.busy = busy_of(passes, footage)
+        self.rates, self.seen, self.busy = passes.kept(
+            "traffic", lambda: _traffic(passes, footage)
+        )
 
     def run(self) -> tuple[Evidence, path.Path, np.ndarray]:
         """Return the evidence, the path, and the rows of its candidates."""
-        sure = np.flatnonzero(self.sure)
+        sure = self.sure
         self._grow(sure)
-        net = self.face - np.maximum(self.against, 0)
-        strong = np.flatnonzero(net >= c.ANCHOR_LLR)
-        strong = strong[np.lexsort((self.passes.ids[strong], -net[strong]))]
-        self._grow(strong[: c.ANCHORS])
+        net = self.face[self.strong] - np.maximum(self.against[self.strong], 0)
+        order = np.lexsort((self.passes.ids[self.strong], -net))
+        self._grow(self.strong[order[net[order] >= c.ANCHOR_LLR][: c.ANCHORS]])
         if len(sure):
             held = [self._pursue(self._suppose(sure, sure))]
         else:
@@ -302,7 +299,7 @@ class Hunt:
             none = np.empty(0, np.int64)
             return self._evidence(np.zeros((0, 3))), nobody, none
         # With nobody pointed at, he may not be there at all.
-        nothing = -np.inf if self.sure.any() else float(np.log(1 - c.PRIOR_PRESENT))
+        nothing = -np.inf if len(self.sure) else float(np.log(1 - c.PRIOR_PRESENT))
         logs = np.array([*(one.evidence for one in held), nothing])
         weight = np.exp(logs - np.logaddexp.reduce(logs))
         best = held[int(np.argmax(weight[:-1]))]
@@ -318,7 +315,7 @@ class Hunt:
             best.found,
             rows=at[path_rows],
             most_probable=at[best.found.most_probable],
-            posterior=_tempered(posterior[rows], self.sure[rows]),
+            posterior=_tempered(posterior[rows], np.isin(rows, self.sure)),
             link=link,
             absent=float(weight[-1]),
             conflicts=tuple((int(at[a]), int(at[b])) for a, b in best.found.conflicts),
@@ -382,16 +379,19 @@ class Hunt:
 
     def _evidence(self, weights: np.ndarray) -> Evidence:
         """Evidence of each pass: that of its walk; of others, their face."""
-        n = len(self.passes)
-        total, looks = self.face.copy(), np.zeros(n)
-        kind = np.full(n, "none", dtype=object)
+        in_walks = [walk.rows for walk in self.walks]
+        every = np.unique(np.concatenate([self.marked, *in_walks]))
+        face = self.face[every]
+        total, looks = face.copy(), np.zeros(len(every))
+        kind = np.full(len(every), "none", dtype=object)
         for walk, (all_of_it, _, cloth) in zip(self.walks, weights, strict=False):
-            rows = walk.rows
+            rows = np.searchsorted(every, walk.rows)
             total[rows], looks[rows] = max(all_of_it, -50.0), cloth
             # What has no face of its own is there for its clothing and its walk.
             both = "face+appearance" if cloth > 0 else "face"
-            kind[rows] = np.where(self.face[rows] > 0, both, "appearance")
-        return Evidence(total, self.face, looks, self.cosine, kind, self.remarks)
+            kind[rows] = np.where(face[rows] > 0, both, "appearance")
+        cosine = self.face.similarity(every)
+        return Evidence(every, total, face, looks, cosine, kind, self.face.remarks)
 
 
 def _tempered(posterior: np.ndarray, sure: np.ndarray) -> np.ndarray:
@@ -399,6 +399,12 @@ def _tempered(posterior: np.ndarray, sure: np.ndarray) -> np.ndarray:
     bounded = np.clip(posterior, 1e-9, 1 - 1e-9)
     odds = np.log(bounded / (1 - bounded)) * c.POSTERIOR_TEMPER
     return np.where(sure, 1.0, 1 / (1 + np.exp(-odds)))
+
+
+def _traffic(passes: Passes, footage: Footage) -> Any:
+    """What is known of how many pass, whoever is sought."""
+    each = rates(passes, footage)
+    return each, seen_of(passes, footage, each), busy_of(passes, footage)
 
 
 def _together(llr: np.ndarray) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cameras import travel_time
+from pipeline.trace import calibration
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.passes import Passes
-from pipeline.trace.search import search, templates_of
+from pipeline.trace.search import FACE_LEAST, search, templates_of
 from pipeline.trace.walks import follow
 
 #: Passes compared with each other at most; beyond, the rest stay apart.
@@ -23,7 +24,6 @@ def same_person(
     passes: Passes,
     *,
     least_llr: float = c.CONTACT_LINK_LLR,
-    threads: int = 2,
     field: Field | None = None,
     avoid: np.ndarray | None = None,
 ) -> dict[int, int]:
@@ -50,15 +50,16 @@ def same_person(
     if n < 2:
         return group
     few = passes.take(np.arange(n))
-    llr = np.full((n, n), -np.inf)
-    for i in range(n):
-        mine = [t for t in templates_of(few, i) if t.kind == "face" or field is None]
-        if mine:
-            llr[i] = search(few, mine, threads=threads).llr
-    # The weaker direction counts: a match must hold whichever is the template.
-    both = np.minimum(llr, llr.T)
-    if field is not None:
-        both = np.where(np.isfinite(both), both, 0.0)
+    if field is None:
+        llr = np.full((n, n), -np.inf)
+        for i in range(n):
+            mine = templates_of(few, i)
+            if mine:
+                llr[i] = search(few, mine).llr
+        # The weaker direction counts: a match must hold whichever is the template.
+        both = np.minimum(llr, llr.T)
+    else:
+        both = _faces_alike(few)
         walk, alike = _walked(few, field, avoid)
         same = walk[:, None] == walk[None, :]
         both = np.where(same, np.maximum(both + alike, 2 * least_llr), both + alike)
@@ -81,12 +82,35 @@ def same_person(
     return group
 
 
+def _faces_alike(passes: Passes) -> np.ndarray:
+    """Evidence [n, n] of the faces of each two passes; 0 where one has none."""
+    n = len(passes)
+    result = np.zeros((n, n))
+    codes, names = passes.models("face")
+    width = np.nan_to_num(passes.face_width_px.astype(float), nan=c.FACE_SMALL_PX)
+    state = passes.mask_state(np.arange(n))
+    masked = calibration.mask_pair(state, np.full(n, "none", dtype=object))
+    for code in np.unique(codes[codes >= 0]):
+        rows = np.flatnonzero(codes == code)
+        if not calibration.is_calibrated(names[code]):
+            continue
+        found = passes.embeddings("face", rows, names[code])
+        cosine = np.clip(np.einsum("ij,kj->ik", found, found), -1, 1)
+        result[np.ix_(rows, rows)] = calibration.face_llr(
+            np.where(cosine < FACE_LEAST, c.FACE_IMPOSTOR_MEAN, cosine),
+            np.minimum.outer(width[rows], width[rows]),
+            np.add.outer(masked[rows], masked[rows]),
+        )
+    return result
+
+
 def _walked(
     passes: Passes, field: Field, avoid: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Walk of each pass [n], and evidence of clothing of each pair of walks [n, n]."""
-    order = np.argsort(field.passes.ids)
-    rows = order[np.searchsorted(field.passes.ids, passes.ids, sorter=order)]
+    rows = np.searchsorted(field.passes.start, passes.start)
+    while (wrong := field.passes.ids[rows] != passes.ids).any():
+        rows = rows + wrong  # of several that begin at one moment
     taken = np.zeros(len(field), dtype=bool)
     if avoid is not None:
         taken[avoid] = True

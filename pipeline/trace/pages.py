@@ -10,10 +10,13 @@ other way is not taken: the caller reads it by pyarrow instead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
+from pipeline.store import vectors
 from pipeline.store.place import Place, Spans
 
 _DATA_PAGE, _PLAIN = 0, 0
@@ -62,7 +65,12 @@ class PlainColumn:
 
 
 def plain_column(
-    path: Place, name: str, width: int, *, check: bool = True
+    path: Place,
+    name: str,
+    width: int | None = None,
+    *,
+    groups: Sequence[int] | None = None,
+    check: bool = True,
 ) -> PlainColumn | None:
     """View a binary column of equally long values in a Parquet file.
 
@@ -71,7 +79,8 @@ def plain_column(
     path : segment; it must not change while the result is in use (segments never
         do; removing one is harmless).
     name : top-level column, binary.
-    width : bytes of each value that is not null.
+    width : bytes of each value that is not null; default: of the first value.
+    groups : row groups to view, ascending; default: all.
     check : look at every value's length; without, nothing but the page headers is
         read now, and `take` checks the values it copies.
 
@@ -91,7 +100,7 @@ def plain_column(
     if column.max_repetition_level or column.max_definition_level > 1:
         return None
     blocks: list[np.ndarray] = []
-    for group in range(metadata.num_row_groups):
+    for group in range(metadata.num_row_groups) if groups is None else groups:
         chunk = metadata.row_group(group).column(number)
         if (
             chunk.physical_type != "BYTE_ARRAY"
@@ -107,12 +116,14 @@ def plain_column(
             if header.get(1) != _DATA_PAGE or not isinstance(values, dict):
                 return None
             end = begin + int(header[3])  # type: ignore[arg-type]
-            block = _block(
-                data[begin:end], values, width, bool(column.max_definition_level)
-            )
+            nullable = bool(column.max_definition_level)
+            if width is None:
+                width = _first_width(data[begin:end], nullable)
+            block = _block(data[begin:end], values, width, nullable)
             if block is None or (check and not _have_length(block)):
                 return None
-            blocks.append(block)
+            if len(block):
+                blocks.append(block)
             left -= int(values[1])
             begin = end
     first = np.zeros(len(blocks) + 1, dtype=np.int64)
@@ -120,16 +131,46 @@ def plain_column(
     return PlainColumn(blocks, first)
 
 
+def decoded(column: pa.Array) -> PlainColumn:
+    """Put values that were decoded (binary, no null, one length) into the same form.
+
+    Raises
+    ------
+    ValueError
+        If the values differ in length.
+    """
+    rows = vectors.from_binary(column, "uint8")[0]
+    length = np.frombuffer(
+        rows.shape[1].to_bytes(_LENGTH_BYTES, "little"), dtype=np.uint8
+    )
+    block = np.hstack([np.broadcast_to(length, (len(rows), _LENGTH_BYTES)), rows])
+    return PlainColumn([block], np.array([0, len(block)], dtype=np.int64))
+
+
+def _values_at(page: np.ndarray, nullable: bool) -> int:
+    """Where the values of a page begin."""
+    if not nullable:
+        return 0
+    # Definition levels come first, told by their length.
+    return _LENGTH_BYTES + int(page[:_LENGTH_BYTES].view("<u4")[0])
+
+
+def _first_width(page: np.ndarray, nullable: bool) -> int | None:
+    """Length of a page's first value, None if it has none."""
+    begin = _values_at(page, nullable)
+    if begin + _LENGTH_BYTES > len(page):
+        return None
+    return int(page[begin : begin + _LENGTH_BYTES].view("<u4")[0])
+
+
 def _block(
-    page: np.ndarray, header: dict, width: int, nullable: bool
+    page: np.ndarray, header: dict, width: int | None, nullable: bool
 ) -> np.ndarray | None:
     """The values of one page, lengths before them; None if they are not plain."""
     if header.get(2) != _PLAIN:
         return None
-    begin = 0
-    if nullable:  # definition levels come first, told by their length
-        begin = _LENGTH_BYTES + int(page[:_LENGTH_BYTES].view("<u4")[0])
-    stride = _LENGTH_BYTES + width
+    begin = _values_at(page, nullable)
+    stride = _LENGTH_BYTES + (width or 0)
     count, rest = divmod(len(page) - begin, stride)
     if rest:
         return None

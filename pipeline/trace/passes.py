@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.store import vectors
-from pipeline.trace.columns import texts
+from pipeline.store import ids as numbers
+from pipeline.store.schema import MASK_STATES
+from pipeline.trace.vault import KINDS, Vault
 
 #: What is read of every pass: no embeddings.
 PLAIN = [
-    "tracklet_id", "part_key", "camera_id", "camera_no", "start_at", "end_at",
+    "tracklet_id", "camera_no", "start_at", "end_at",
     "first_east_cm", "first_north_cm", "last_east_cm", "last_north_cm",
-    "ground_error_cm", "face_width_px", "mask_state", "mask_probability", "best_at",
+    "ground_error_cm", "face_width_px", "mask_state",
+    "face_model", "face_scale", "appearance_model",
 ]  # fmt: skip
-#: What is read of a kind of embedding.
-FACE = ["face_model", "face_i8", "face_scale", "face_f16"]
-APPEARANCE = [
-    "appearance_model", "appearance_i8", "appearance_scale", "appearance_f16",
-]  # fmt: skip
-COLUMNS = [*PLAIN, *FACE, *APPEARANCE]
-
 
 T = TypeVar("T")
+_STATES = np.array(MASK_STATES, dtype=object)
+#: Seconds by which a tracklet's id may tell another start than its row.
+_ID_SLACK = 0.2
 
 
 @dataclass(frozen=True)
 class Passes:
     """Visible tracklets as arrays, ordered by start, then id; n rows."""
 
-    table: pa.Table  #: the rows as stored, same order
     ids: np.ndarray  #: int64 [n]
     camera_no: np.ndarray  #: int64 [n]
     start: np.ndarray  #: float64 [n], Unix seconds
@@ -41,8 +38,10 @@ class Passes:
     first: np.ndarray  #: float64 [n, 2], metres of the local frame
     last: np.ndarray  #: float64 [n, 2], metres of the local frame
     error_m: np.ndarray  #: float64 [n], 1 sd
-    face_width_px: np.ndarray  #: float64 [n], NaN without a face
-    mask_state: np.ndarray  #: str [n]
+    face_width_px: np.ndarray  #: float32 [n], NaN without a face
+    mask_code: np.ndarray  #: int8 [n], index of `MASK_STATES`
+    at: np.ndarray  #: int32 [n], number of the row in the vault
+    vault: Vault  #: everything else that is stored of them
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,45 +49,36 @@ class Passes:
     def take(self, rows: np.ndarray) -> Passes:
         """Return the given rows (indices or mask), in the given order."""
         rows = np.asarray(rows)
-        if rows.dtype == bool:
-            rows = np.flatnonzero(rows)
         values = {
             name: getattr(self, name)[rows]
             for name in self.__dataclass_fields__
-            if name != "table"
+            if name != "vault"
         }
-        return Passes(table=self.table.take(pa.array(rows, pa.int64())), **values)
+        return Passes(vault=self.vault, **values)
 
-    @staticmethod
-    def concatenate(parts: Sequence[Passes]) -> Passes:
-        """Put parts (of the same columns) one after the other, unsorted."""
-        if not parts:
-            return empty_passes()
-        values = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in Passes.__dataclass_fields__
-            if name != "table"
-        }
-        table = pa.concat_tables([part.table for part in parts])
-        return Passes(table=table.unify_dictionaries().combine_chunks(), **values)
+    def stored(self, columns: Sequence[str]) -> pa.Table:
+        """Read further columns, as stored; meant for a few rows."""
+        return self.vault.table(self.at, columns)
 
-    def texts(self, column: str) -> np.ndarray:
-        """Return a text column as str [n], "unknown" where null."""
-        return texts(self.table[column])
+    def mask_state(self, rows: np.ndarray) -> np.ndarray:
+        """Return the mask states of some rows, str [k]."""
+        return np.asarray(_STATES[self.mask_code[rows]])
 
-    def face(self, rows: np.ndarray, model: str) -> np.ndarray:
-        """Return face embeddings float32 [k, d], unit length, NaN without one."""
-        return self._vectors("face", rows, model)
+    def models(self, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Return of each embedding its model: int8 [n], -1 none, and the names."""
+        return self.vault.codes[kind][self.at], self.vault.models
 
-    def appearance(self, rows: np.ndarray, model: str) -> np.ndarray:
-        """Return clothing embeddings float32 [k, d], unit length, of one model."""
-        return self._vectors("appearance", rows, model)
+    def model(self, kind: str, row: int) -> str | None:
+        """Return the model of a pass's embedding, None if it has none."""
+        code = int(self.vault.codes[kind][self.at[row]])
+        return None if code < 0 else self.vault.models[code]
 
-    def _vectors(self, kind: str, rows: np.ndarray, model: str) -> np.ndarray:
-        whole, where = self._matrix(kind, model)
-        at = where[rows]
-        found = whole[np.maximum(at, 0)].astype(np.float32)
-        found[at < 0] = np.nan
+    def embeddings(self, kind: str, rows: np.ndarray, model: str) -> np.ndarray:
+        """Return embeddings of one model float32 [k, d], unit length.
+
+        kind is face or appearance; NaN where a row has none of this model.
+        """
+        found = self.vault.vectors(kind, self.at[rows], model)
         norm = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.where(norm > 0, norm, 1))
 
@@ -100,27 +90,23 @@ class Passes:
         found: T = store[name]
         return found
 
-    def _matrix(self, kind: str, model: str) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings of one model as stored [m, d], and each row's place or -1."""
-
-        def make() -> tuple[np.ndarray, np.ndarray]:
-            of_model = self.texts(f"{kind}_model") == model
-            has = self.table[f"{kind}_f16"].is_valid().to_numpy(zero_copy_only=False)
-            rows = np.flatnonzero(of_model & has)
-            where = np.full(len(self), -1, dtype=np.int64)
-            where[rows] = np.arange(len(rows))
-            column = self.table[f"{kind}_f16"].take(pa.array(rows, pa.int64()))
-            whole = np.full((1, 1), np.nan, dtype="<f2")
-            if len(rows):
-                whole = vectors.from_binary(column.combine_chunks(), "<f2")[0]
-            return whole, where
-
-        return self.kept((kind, model), make)
-
     def row(self, tracklet_id: int) -> int | None:
         """Return the row of a tracklet, None if it is not visible."""
-        found = np.flatnonzero(self.ids == tracklet_id)
+        found = self.rows([tracklet_id])
         return int(found[0]) if len(found) else None
+
+    def rows(self, tracklets: Iterable[int]) -> np.ndarray:
+        """Return the rows of some tracklets int64 [k], ascending; absent left out.
+
+        Their ids tell when they begin, so that nothing is searched through.
+        """
+        found = []
+        for one in {int(t) for t in tracklets}:
+            about = numbers.start_of(one)
+            low = np.searchsorted(self.start, about - _ID_SLACK)
+            high = np.searchsorted(self.start, about + _ID_SLACK, side="right")
+            found.append((np.flatnonzero(self.ids[low:high] == one) + low)[:1])
+        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -131,8 +117,7 @@ class Footage:
     camera_no: np.ndarray  #: int64 [m]
     start: np.ndarray  #: float64 [m], Unix seconds, cut to the window
     end: np.ndarray  #: float64 [m]
-    footage_id: list[str]
-    source: list[str]
+    names: pa.Table  #: footage_id and source, m rows
 
     def seconds_by_camera(self) -> dict[int, float]:
         """Seconds of analysed footage of each camera number."""
@@ -142,12 +127,13 @@ class Footage:
 
 
 def empty_passes() -> Passes:
-    """Return no passes, with the columns that are read."""
-    from pipeline.store.schema import TRACKLET
-
+    """Return no passes."""
     none = np.empty(0)
+    no_code = none.astype(np.int8)
+    vault = Vault(
+        [], {kind: no_code for kind in KINDS}, (), none.astype("f4"), none.astype("i4")
+    )
     return Passes(
-        table=TRACKLET.empty_table().select(COLUMNS),
         ids=none.astype(np.int64),
         camera_no=none.astype(np.int64),
         start=none,
@@ -155,6 +141,8 @@ def empty_passes() -> Passes:
         first=np.empty((0, 2)),
         last=np.empty((0, 2)),
         error_m=none,
-        face_width_px=none,
-        mask_state=none.astype(object),
+        face_width_px=none.astype(np.float32),
+        mask_code=no_code,
+        at=none.astype(np.int32),
+        vault=vault,
     )

@@ -116,7 +116,7 @@ def trace(
     clock.stage("contacts")
     made = assembly.assemble(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,
-        rule or Rule(), settings.threads,
+        rule or Rule(),
     )  # fmt: skip
     remarks = _remarks(passes, footage, scope, evidence, found, rows, seeds)
     clock.stage("store")

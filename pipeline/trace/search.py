@@ -1,30 +1,29 @@
 """Search: every visible pass weighed against a patient's templates.
 
-Exact: the stored integers are scanned, what could reach the threshold is scored
-again from the float16 vectors (`kernel.scan`). Embeddings of different models
-never meet: each template is compared with the rows of its own model only.
+Exact: the stored integers are scanned where they lie, what could reach the threshold
+is scored again from the float16 vectors (`kernel.scan`); any other face is scored when
+somebody asks. Embeddings of different models never meet: each template is compared
+with the rows of its own model only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.store import vectors
-from pipeline.trace import calibration, kernel
+from pipeline.trace import calibration
 from pipeline.trace import constants as c
-from pipeline.trace.columns import texts
-from pipeline.trace.observations import Passes
+from pipeline.trace.passes import Passes
+from pipeline.trace.vault import KINDS
 
 #: Korea keeps no summer time: a date in Seoul is this far ahead of UTC.
 SEOUL = timezone(timedelta(hours=9))
+_MASKED = ("worn", "incorrect")
 #: Least cosine of a face worth scoring; below it the evidence is at its floor.
-_FACE_LEAST = 0.25
+FACE_LEAST = 0.25
 #: Rows from which the strangers' statistics are taken at most.
 _COHORT_ROWS = 20_000
 
@@ -44,8 +43,9 @@ class Template:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the search says of each pass; n rows in the order of the passes."""
+    """What the search says of n passes."""
 
+    rows: np.ndarray  #: int64 [n], which passes, ascending
     llr: np.ndarray  #: float64 [n], natural logarithm, face and appearance summed
     face_llr: np.ndarray  #: float64 [n], 0 where there is no face to compare
     appearance_llr: np.ndarray  #: float64 [n], 0 where nothing was comparable
@@ -53,33 +53,130 @@ class Evidence:
     kind: np.ndarray  #: str [n]: face, appearance, face+appearance or none
     remarks: tuple[str, ...] = ()
 
+    def of(self, row: int) -> int:
+        """Place of a pass among the n."""
+        return int(np.searchsorted(self.rows, row))
+
+
+class Faces:
+    """How well each face fits one person, worked out for the passes asked about."""
+
+    def __init__(self, passes: Passes, templates: Sequence[Template]) -> None:
+        """Take the templates of kind face; each is as likely to be the one that fits.
+
+        A remark tells of faces that cannot be compared.
+        """
+        self.passes = passes
+        faces = [one for one in templates if one.kind == "face"]
+        self.remarks = _face_remarks(passes, faces)
+        self._views = {
+            model: [one for one in faces if one.model == model]
+            for model in sorted({one.model for one in faces})
+            if calibration.is_calibrated(model)
+        }
+        n = len(passes)
+        self._known = np.zeros(n, dtype=bool)
+        self._llr, self._best = np.zeros(n), np.zeros(n)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Evidence [k] of some rows; 0 where there is no face to compare."""
+        self._learn(rows)
+        return np.asarray(self._llr[rows])
+
+    def similarity(self, rows: np.ndarray) -> np.ndarray:
+        """Best cosine [k] of some rows, NaN where there is none."""
+        self._learn(rows)
+        return np.asarray(self._best[rows])
+
+    def strong(
+        self,
+        least_llr: float,
+        threads: int,
+        progress: Callable[[float], object] | None = None,
+    ) -> np.ndarray:
+        """Rows int64, ascending, of all faces whose evidence reaches `least_llr`.
+
+        Parameters
+        ----------
+        threads : of the scan; the result is the same for any.
+        progress : told the share done, 0..1; raise in it to cancel.
+        """
+        found = [np.empty(0, np.int64)]
+        for model, views in self._views.items():
+            least = np.array(
+                [
+                    calibration.least_similarity(
+                        least_llr, one.mask in _MASKED, one.width_px
+                    )
+                    for one in views
+                ],
+                dtype=np.float32,
+            )
+            some = np.flatnonzero(np.isfinite(least))
+            if len(some):
+                probes = np.stack([views[k].vector for k in some]).astype(np.float32)
+                found.append(
+                    self.passes.vault.scan(
+                        model, probes, least[some], threads, progress
+                    )[0]
+                )
+        rows = np.unique(np.concatenate(found))
+        return rows[self[rows] >= least_llr]
+
+    def _learn(self, rows: np.ndarray) -> None:
+        fresh = np.unique(rows)
+        fresh = fresh[~self._known[fresh]]
+        if not len(fresh):
+            return
+        self._known[fresh] = True
+        self._best[fresh] = np.nan
+        for model, views in self._views.items():
+            some, cosines = _cosines(
+                self.passes, "face", model, views, FACE_LEAST, fresh
+            )
+            if not len(some):
+                continue
+            parts = np.empty(cosines.shape)
+            states = self.passes.mask_state(some)
+            widths = self.passes.face_width_px[some].astype(np.float64)
+            for k, view in enumerate(views):
+                masked = calibration.mask_pair(
+                    states, np.full(len(some), view.mask, dtype=object)
+                )
+                seen = np.where(
+                    np.isnan(cosines[:, k]), c.FACE_IMPOSTOR_MEAN, cosines[:, k]
+                )
+                parts[:, k] = calibration.face_llr(
+                    seen, np.fmin(widths, view.width_px), masked
+                )
+            self._llr[some] += _mean_likelihood(parts)
+            self._best[some] = np.fmax(self._best[some], _best(cosines))
+
 
 def search(
     passes: Passes,
     templates: Sequence[Template],
     *,
     rejected: Sequence[Template] = (),
-    threads: int = 2,
 ) -> Evidence:
-    """Weigh every pass against the templates of one patient.
+    """Weigh every one of a few passes against the templates of one patient.
 
     Parameters
     ----------
-    passes : what the order lets see.
+    passes : what the order lets see; for a city's worth of them see `Faces`.
     templates : faces (any day) and clothing (its own day in Seoul only). Several
         of one kind are averaged as likelihoods: each is as likely to be the view
         that fits.
     rejected : templates of people a reviewer said are not the patient. A pass that
         fits one of them as well is doubted by so much.
-    threads : of the scan; the result is the same for any.
     """
-    remarks: list[str] = []
-    face, face_sim = _faces(passes, templates, threads, remarks)
-    looks, looks_sim = _appearances(passes, templates, threads)
+    faces, every = Faces(passes, templates), np.arange(len(passes))
+    face, face_sim = faces[every], faces.similarity(every)
+    looks, looks_sim = _appearances(passes, templates)
     total = face + looks
     if rejected:
-        other = _faces(passes, rejected, threads, [])[0]
-        other = other + _appearances(passes, rejected, threads)[0]
+        other = Faces(passes, rejected)[every]
+        other = other + _appearances(passes, rejected)[0]
         share = c.REJECTED_SHARE
         total = total - np.logaddexp(np.log(1 - share), np.log(share) + other)
     by_face = ~np.isnan(face_sim) & (face > 0)
@@ -90,34 +187,32 @@ def search(
     kind[by_face & by_looks] = "face+appearance"
     decided_by_face = by_face | (np.isnan(looks_sim) & ~np.isnan(face_sim))
     return Evidence(
+        rows=every,
         llr=total,
         face_llr=face,
         appearance_llr=looks,
         similarity=np.where(decided_by_face, face_sim, looks_sim),
         kind=kind,
-        remarks=tuple(dict.fromkeys(remarks)),
+        remarks=faces.remarks,
     )
 
 
 def templates_of(passes: Passes, row: int) -> list[Template]:
     """Return the templates that one pass offers: its face, its clothing."""
-    found = []
-    record = passes.table.slice(row, 1)
-    for kind in ("face", "appearance"):
-        model = texts(record[f"{kind}_model"])[0]
-        raw = record[f"{kind}_f16"][0].as_py()
-        if raw is None:
+    found, rows = [], np.array([row])
+    for kind in KINDS:
+        model = passes.model(kind, row)
+        if model is None:
             continue
-        vector = np.frombuffer(raw, dtype="<f2").astype(np.float32)
-        norm = float(np.linalg.norm(vector))
-        if norm == 0:
+        vector = passes.embeddings(kind, rows, model)[0]
+        if not vector.any():
             continue
         found.append(
             Template(
                 kind=kind,
                 model=model,
-                vector=vector / norm,
-                mask=str(passes.mask_state[row]),
+                vector=vector,
+                mask=str(passes.mask_state(rows)[0]),
                 width_px=float(np.nan_to_num(passes.face_width_px[row], nan=30.0)),
                 day=int(days(passes.start[row : row + 1])[0]),
                 tracklet=int(passes.ids[row]),
@@ -132,49 +227,33 @@ def days(start: np.ndarray) -> np.ndarray:
     return np.floor((np.asarray(start) + shift) / 86_400).astype(np.int64)
 
 
-def _faces(
-    passes: Passes, templates: Sequence[Template], threads: int, remarks: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Evidence [n] and best cosine [n] (NaN: none) of faces."""
-    llr, best = np.zeros(len(passes)), np.full(len(passes), np.nan)
-    chosen = [t for t in templates if t.kind == "face"]
-    if not len(passes) or not chosen:
-        return llr, best
-    for model in sorted(set(filter(None, texts(passes.table["face_model"])))):
-        if model == "unknown":
-            continue
-        if not any(t.model == model for t in chosen):
-            remarks.append(
-                f"Some passes carry faces by {model}, which none of the patient's "
-                "templates was made with; they were not compared by face."
-            )
-    for model in sorted({t.model for t in chosen}):
-        if not calibration.is_calibrated(model):
-            remarks.append(
-                f"Faces by {model} are not calibrated and were not compared."
-            )
-            continue
-        views = [t for t in chosen if t.model == model]
-        rows, cosines = _cosines(passes, "face", model, views, _FACE_LEAST, threads)
-        if not len(rows):
-            continue
-        parts = np.empty(cosines.shape)
-        for k, view in enumerate(views):
-            masked = calibration.mask_pair(
-                passes.mask_state[rows], np.full(len(rows), view.mask, dtype=object)
-            )
-            width = np.fmin(passes.face_width_px[rows], view.width_px)
-            seen = np.where(
-                np.isnan(cosines[:, k]), c.FACE_IMPOSTOR_MEAN, cosines[:, k]
-            )
-            parts[:, k] = calibration.face_llr(seen, width, masked)
-        llr[rows] += _mean_likelihood(parts)
-        best[rows] = np.fmax(best[rows], _best(cosines))
-    return llr, best
+def _face_remarks(passes: Passes, faces: Sequence[Template]) -> tuple[str, ...]:
+    if not len(passes) or not faces:
+        return ()
+
+    def present() -> list[str]:
+        codes, names = passes.models("face")
+        count = np.bincount(codes[codes >= 0], minlength=len(names))
+        return sorted(name for name, some in zip(names, count, strict=True) if some)
+
+    of_templates = {one.model for one in faces}
+    return (
+        *(
+            f"Some passes carry faces by {model}, which none of the patient's "
+            "templates was made with; they were not compared by face."
+            for model in passes.kept("face models", present)
+            if model not in of_templates
+        ),
+        *(
+            f"Faces by {model} are not calibrated and were not compared."
+            for model in sorted(of_templates)
+            if not calibration.is_calibrated(model)
+        ),
+    )
 
 
 def _appearances(
-    passes: Passes, templates: Sequence[Template], threads: int
+    passes: Passes, templates: Sequence[Template]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Evidence [n] and best cosine [n] (NaN: none) of clothing, day by day."""
     llr, best = np.zeros(len(passes)), np.full(len(passes), np.nan)
@@ -185,19 +264,16 @@ def _appearances(
     for model, date in sorted({(t.model, t.day or 0) for t in chosen}):
         views = [t for t in chosen if (t.model, t.day) == (model, date)]
         today = np.flatnonzero(day == date)
-        if not len(today):
-            continue
-        of_day = passes.take(today)
-        rows, cosines = _cosines(of_day, "appearance", model, views, -1.0, threads)
+        rows, cosines = _cosines(passes, "appearance", model, views, -1.0, today)
         if not len(rows):
             continue
         step = max(1, len(rows) // _COHORT_ROWS)
         parts = np.empty(cosines.shape)
         for k, view in enumerate(views):
-            cohort = cosines[::step, k][of_day.ids[rows[::step]] != view.tracklet]
+            cohort = cosines[::step, k][passes.ids[rows[::step]] != view.tracklet]
             parts[:, k] = calibration.appearance_llr(cosines[:, k], cohort)
-        llr[today[rows]] += _mean_likelihood(parts)
-        best[today[rows]] = np.fmax(best[today[rows]], _best(cosines))
+        llr[rows] += _mean_likelihood(parts)
+        best[rows] = np.fmax(best[rows], _best(cosines))
     return llr, best
 
 
@@ -207,45 +283,21 @@ def _cosines(
     model: str,
     views: Sequence[Template],
     least: float,
-    threads: int,
+    rows: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of one model, int64 [m], and cosines [m, views], NaN below `least`."""
-    rows, e8, scale, exact = passes.kept(
-        ("stored", kind, model), lambda: _stored(passes, kind, model)
-    )
+    """Those of some rows that are of one model, int64 [m], and their cosines.
+
+    float64 [m, views], NaN below `least`.
+    """
+    found = passes.embeddings(kind, rows, model)
+    has = ~np.isnan(found[:, 0])
+    rows, found = rows[has], found[has]
+    if not len(rows):
+        return rows, np.empty((0, len(views)))
     probes = np.stack([view.vector for view in views]).astype(np.float32)
-    cosines = np.full((len(rows), len(views)), np.nan)
-    if not len(rows):
-        return rows, cosines
-
-    def rerank(wanted: np.ndarray) -> np.ndarray:
-        taken = exact[wanted].astype(np.float32)
-        norm = np.linalg.norm(taken, axis=1, keepdims=True)
-        return taken / np.where(norm > 0, norm, 1)
-
-    hits = kernel.scan(e8, scale, probes, least, rerank, threads=threads)
-    cosines[hits.rows, hits.probe] = np.clip(hits.score, -1, 1)
-    return rows, cosines
-
-
-def _stored(
-    passes: Passes, kind: str, model: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of one model [m], their int8 [m, d], scales [m] and float16 [m, d]."""
-    labels = passes.table[f"{kind}_model"].cast(pa.string())
-    same = pc.and_(
-        pc.equal(labels, model), pc.is_valid(passes.table[f"{kind}_i8"])
-    ).fill_null(False)
-    rows = np.flatnonzero(np.asarray(same.to_numpy(zero_copy_only=False), dtype=bool))
-    names = [f"{kind}_{part}" for part in ("i8", "scale", "f16")]
-    table = passes.table.select(names).take(pa.array(rows, pa.int64()))
-    if not len(rows):
-        empty = np.empty((0, 0))
-        return rows, empty.astype(np.int8), np.empty(0, np.float32), empty
-    e8, _ = vectors.from_binary(table[names[0]].combine_chunks())
-    exact, _ = vectors.from_binary(table[names[2]].combine_chunks(), "<f2")
-    scale = table[names[1]].to_numpy().astype(np.float32)
-    return rows, np.ascontiguousarray(e8), scale, exact
+    # Sums in one order, whatever rows are asked about together.
+    cosines = np.einsum("ij,kj->ik", found, probes).astype(np.float64)
+    return rows, np.where(cosines < least, np.nan, np.clip(cosines, -1, 1))
 
 
 def _mean_likelihood(parts: np.ndarray) -> np.ndarray:

@@ -13,10 +13,10 @@ from pipeline.trace.passes import Footage, Passes
 def rates(passes: Passes, footage: Footage) -> dict[int, float]:
     """Passes a second before each camera, over its analysed footage."""
     spans = footage.seconds_by_camera()
-    numbers, counts = np.unique(passes.camera_no, return_counts=True)
+    counts = np.bincount(passes.camera_no)
     return {
-        int(number): float(count) / max(spans.get(int(number), 0.0), 1.0)
-        for number, count in zip(numbers, counts, strict=True)
+        int(number): float(counts[number]) / max(spans.get(int(number), 0.0), 1.0)
+        for number in np.flatnonzero(counts)
     }
 
 
@@ -43,18 +43,17 @@ def busy_of(passes: Passes, footage: Footage) -> Callable[[np.ndarray], np.ndarr
 
 def seen_of(passes: Passes, footage: Footage, rates: dict[int, float]) -> Seen:
     """All visible passes, each with the seconds of footage it stands for."""
-    numbers, where = np.unique(passes.camera_no, return_inverse=True)
-    each = np.array([1.0 / rates[int(number)] for number in numbers])
+    counts = np.bincount(passes.camera_no)
+    numbers = np.flatnonzero(counts)
+    each = np.zeros(len(counts))
+    each[numbers] = [1.0 / rates[int(number)] for number in numbers]
     cameras: np.ndarray | None = None
     recorded: np.ndarray | None = None
     if len(passes) > SAMPLES:
-        sums = np.bincount(where)[:, None]
-        cameras = (
-            np.column_stack(
-                [np.bincount(where, weights=passes.first[:, k]) for k in (0, 1)]
-            )
-            / sums
+        sums = np.column_stack(
+            [np.bincount(passes.camera_no, weights=passes.first[:, k]) for k in (0, 1)]
         )
+        cameras = sums[numbers] / counts[numbers, None]
         spans = footage.seconds_by_camera()
         begin, end = footage.start.min(initial=np.inf), footage.end.max(initial=-np.inf)
         recorded = np.array([spans.get(int(n), 0.0) for n in numbers])
@@ -62,7 +61,7 @@ def seen_of(passes: Passes, footage: Footage, rates: dict[int, float]) -> Seen:
     return Seen(
         place=passes.first,
         at=passes.start,
-        weight=each[where] if len(numbers) else np.empty(0),
+        weight=each[passes.camera_no] if len(numbers) else np.empty(0),
         seconds=float((footage.end - footage.start).sum()),
         cameras=cameras,
         recorded=recorded,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,20 +18,23 @@ Fetch = Callable[[np.ndarray, str], np.ndarray]
 class Wardrobe:
     """What was worn; embeddings are fetched when they are first asked for."""
 
-    def __init__(self, day: np.ndarray, model: np.ndarray, fetch: Fetch) -> None:
+    def __init__(
+        self, day: np.ndarray, model: np.ndarray, names: Sequence[str], fetch: Fetch
+    ) -> None:
         """Arrange passes.
 
         Parameters
         ----------
         day : int64 [n], dates in Seoul.
-        model : str [n], model of the clothing embedding; "unknown" without one.
+        model : int8 [n], model of the clothing embedding, an index of `names`; -1
+            without one.
         fetch : see `Fetch`.
         """
         self.day, self._fetch = day, fetch
-        self._names, self.model = np.unique(model.astype(str), return_inverse=True)
+        self.model, self._names = model, names
         self._laws: dict[int, tuple[int, Law] | None] = {}
         self._places: dict[int, np.ndarray] = {}
-        self._where = np.full(len(day), -1, dtype=np.int64)
+        self._where = np.full(len(day), -1, dtype=np.int32)
 
     def law(self, day: int) -> Law | None:
         """Return the law of a day, None if nothing was seen of clothing."""
@@ -54,7 +57,7 @@ class Wardrobe:
         fresh = np.unique(rows[self._where[rows] < 0])
         fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
         if len(fresh):
-            placed = law.place(self._fetch(fresh, str(self._names[model])))
+            placed = law.place(self._fetch(fresh, self._names[model]))
             known = self._places.get(day)
             base = 0 if known is None else len(known)
             self._where[fresh] = base + np.arange(len(fresh))
@@ -71,14 +74,14 @@ class Wardrobe:
 
     def _of(self, day: int) -> tuple[int, Law] | None:
         if day not in self._laws:
-            count = np.bincount(self.model[self.day == day], minlength=len(self._names))
-            count[self._names == "unknown"] = 0
+            today = self.model[self.day == day]
+            count = np.bincount(today[today >= 0], minlength=len(self._names))
             if not count.any():
                 self._laws[day] = None
                 return None
             model = int(np.argmax(count))
             rows = np.flatnonzero((self.day == day) & (self.model == model))
             step = max(1, len(rows) // _SAMPLE)
-            sample = self._fetch(rows[::step], str(self._names[model]))
+            sample = self._fetch(rows[::step], self._names[model])
             self._laws[day] = (model, clothing.fit(sample[~np.isnan(sample[:, 0])]))
         return self._laws[day]
