@@ -139,7 +139,7 @@ def set_isolated(
 
 
 def close_case(case: str, user: str, *, settings: Settings) -> int:
-    """Close a case: gallery, stills and exports are destroyed, its orders end.
+    """Close a case: gallery, anchors, stills and exports go, its orders end.
 
     Returns
     -------
@@ -151,6 +151,9 @@ def close_case(case: str, user: str, *, settings: Settings) -> int:
         gone = connection.execute(
             delete(tables.galleries).where(tables.galleries.c.case_id == number)
         ).rowcount
+        connection.execute(
+            delete(tables.anchors).where(tables.anchors.c.case_id == number)
+        )
         _revoke(connection, case, user, "case closed")
         connection.execute(
             update(tables.jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from pipeline.casebook import crypto, galleries, purge, roles, tables
+from pipeline.casebook import anchors, crypto, galleries, purge, roles, tables
 from pipeline.settings import Settings
 
 
@@ -42,7 +42,19 @@ def rotate(settings: Settings, user: str) -> int:
             connection.execute(
                 update(gallery).where(gallery.c.id == one.id).values(sealed=fresh)
             )
-        done = len(tests) + len(templates)
+        said = connection.execute(
+            select(tables.anchors.c.id, tables.anchors.c.sealed, cases.c.pseudonym)
+            .join(cases, cases.c.id == tables.anchors.c.case_id)
+            .order_by(tables.anchors.c.id)
+        ).all()
+        for row in said:
+            fresh = _anew(settings, row.sealed, anchors.context_of(row.pseudonym))
+            connection.execute(
+                update(tables.anchors)
+                .where(tables.anchors.c.id == row.id)
+                .values(sealed=fresh)
+            )
+        done = len(tests) + len(templates) + len(said)
         note("key.rotate", "key", entries=done, key=crypto.current_key_id(settings))
     crypto.drop_old_keys(settings)
     purge.compact(settings)

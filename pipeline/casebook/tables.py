@@ -143,6 +143,19 @@ galleries = Table(
     comment="encrypted templates; they die with their case",
 )
 
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("order_id", SERIAL, nullable=False),
+    Column("added_by", String(128), nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+    Index("ix_anchors_case_id", "case_id"),
+    comment="encrypted statements of where a patient was; they die with their case",
+)
+
 reviews = Table(
     "reviews",
     metadata,

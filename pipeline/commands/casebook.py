@@ -21,13 +21,14 @@ OrderId = Annotated[int, typer.Argument(help="Number of the order.")]
 
 def attach(app: typer.Typer) -> None:
     """Add these verbs to the command."""
-    from pipeline.commands import accounts, audit, safeguards
+    from pipeline.commands import accounts, anchors, audit, safeguards
 
     case = typer.Typer(no_args_is_help=True, help="Confirmed patients.")
     case.command("open")(case_open)
     case.command("list")(case_list)
     case.command("isolated")(case_isolated)
     case.command("close")(case_close)
+    anchors.attach(case)
     app.add_typer(case, name="case")
     order = typer.Typer(no_args_is_help=True, help="Orders that allow a trace.")
     order.command("request")(order_request)
