@@ -21,6 +21,7 @@ ALLOWED = {
     "fleet": {"footage", "vision", "store", "cameras", "casebook"},
     "trace": {"store", "cameras", "casebook"},
     "simulate": {"store", "cameras", "trace"},
+    "cluster": {"footage", "simulate"},
 }
 ROOMS = {*ALLOWED, "commands", "evaluate"}
 

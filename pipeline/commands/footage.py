@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipeline.commands.cluster import Address, EngineName, Workers, bar, ray
+
 if TYPE_CHECKING:
-    from pipeline.footage.ingest import Progress
+    from pipeline.footage.parts import Progress
 
 #: Plain progress lines (no terminal) come at most this often, seconds of footage.
 _PLAIN_STEP_S = 60.0
@@ -45,30 +47,47 @@ def ingest(
     again: bool = typer.Option(
         False, "--again", help="Analyse anew what is stored already, and replace it."
     ),
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Analyse footage of a camera and store what was seen.
 
     Work is stored part by part: stopped at any moment, the same command goes on
     where it was.
     """
-    from pipeline.footage.ingest import IngestInterruptedError, ingest
+    from pipeline.footage.ingest import ingest as analyse
+    from pipeline.footage.parts import IngestInterruptedError
     from pipeline.footage.summary import lines
     from pipeline.settings import get_settings
 
     settings = get_settings()
     if quality is not None:
         settings = settings.model_copy(update={"quality": quality})
-    shown = Shown()
     try:
-        with shown:
-            summary = ingest(
-                source,
-                camera,
-                start,
-                settings=settings,
-                again=again,
-                progress=shown.update,
-            )
+        if engine == "ray":
+            from pipeline.cluster import ingest as cluster
+
+            with ray(address, workers) as started, bar("parts") as shown_parts:
+                summary = cluster.ingest(
+                    source,
+                    camera,
+                    start,
+                    settings=settings,
+                    engine=started,
+                    again=again,
+                    progress=shown_parts,
+                )
+        else:
+            with Shown() as shown:
+                summary = analyse(
+                    source,
+                    camera,
+                    start,
+                    settings=settings,
+                    again=again,
+                    progress=shown.update,
+                )
     except IngestInterruptedError as stop:
         typer.echo(str(stop), err=True)
         raise typer.Exit(2) from None

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pipeline.commands.cluster import (
+    Address,
+    EngineName,
+    Workers,
+    interruptible,
+    ray,
+)
 
 
 def attach(app: typer.Typer) -> None:
@@ -58,6 +67,9 @@ def simulate(
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="Threads to use.")
     ] = 2,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Write a city with known truth as observations (marked synthetic).
 
@@ -99,17 +111,27 @@ def simulate(
         TimeRemainingColumn(),
         transient=True,
     )
-    with bar:
-        task = bar.add_task("cameras", total=hours)
-        done = run.simulate(
-            out,
-            plan,
-            registry or get_settings().registry,
-            threads=threads,
-            progress=lambda text, finished: bar.update(
-                task, description=text, completed=finished
-            ),
+    cameras = registry or get_settings().registry
+    stopped = "Stopped: finished hours are kept; run the same command again to go on."
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruptible(stopped))
+        started = (
+            stack.enter_context(ray(address, workers)) if engine == "ray" else None
         )
+        stack.enter_context(bar)
+        task = bar.add_task("cameras", total=hours)
+
+        def tell(text: str, finished: float) -> None:
+            bar.update(task, description=text, completed=finished)
+
+        if started is None:
+            done = run.simulate(out, plan, cameras, threads=threads, progress=tell)
+        else:
+            from pipeline.cluster import simulate as cluster
+
+            done = cluster.simulate(
+                out.absolute(), plan, cameras, engine=started, progress=tell
+            )
     typer.echo(
         f"{done.residents:,} residents before {done.cameras:,} cameras, "
         f"{done.hours} h simulated"

@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from pipeline import __version__
-from pipeline.cameras import calibration, registry
+from pipeline.cameras import registry
 from pipeline.cameras.registry import Camera
-from pipeline.errors import FootageError, StoreError
+from pipeline.errors import FootageError
 from pipeline.footage import clock as clocks
 from pipeline.footage import sources, summary
 from pipeline.footage.clock import Clock
-from pipeline.footage.decode import Decoder, PartEnd, Sample, part_count
-from pipeline.footage.records import Projector, Records, moment, records
+from pipeline.footage.decode import part_count
+from pipeline.footage.parts import Progress, Work
 from pipeline.footage.sources import Clip
 from pipeline.footage.summary import ClipSummary, IngestSummary, of_parts
-from pipeline.footage.triage import IDLE_SECONDS, LOOK_IDLE_S, LOOK_S, Triage
 from pipeline.settings import Settings
 from pipeline.store import layout, log, writer
 from pipeline.store.place import root_of
 from pipeline.store.schema import FOOTAGE
-from pipeline.vision.observer import Observer
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an ingest is; passed to the caller's function after each sample."""
-
-    clip: Path
-    clip_number: int  #: from 1
-    clip_count: int
-    done_s: float  #: seconds of footage done, skipped parts included
-    duration_s: float
-    analysed_s: float  #: seconds of footage done in this run
-    part: int  #: from 1
-    parts: int
-    stored: bool = False  #: the part was just published
-
-
-class IngestInterruptedError(KeyboardInterrupt):
-    """Ctrl-C in mid-clip; the text says what is stored and how to go on."""
+#: Told of a clip whose parts are all stored.
+NOTHING_TO_DO = "stored before, nothing to do (--again analyses it anew)."
 
 
 def ingest(
@@ -61,6 +36,7 @@ def ingest(
     *,
     settings: Settings,
     again: bool = False,
+    only: Collection[int] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IngestSummary:
     """Analyse the clips of a camera and store what was seen.
@@ -82,6 +58,8 @@ def ingest(
     settings : Settings
     again : bool
         Analyse parts that are stored already and replace them.
+    only : collection of int, optional
+        Parts, from 0; the others are left alone. Default: all.
     progress : callable, optional
         Called with a `Progress` after each sample and each stored part.
 
@@ -100,6 +78,62 @@ def ingest(
     IngestInterruptedError
         On Ctrl-C; finished parts are stored.
     """
+    done: list[ClipSummary] = []
+    refused: list[tuple[Path, str]] = []
+    jobs = _jobs(source, camera_id, start, settings, again, progress)
+    for path, job in jobs:
+        try:
+            done.append(job.run(path, start, only))
+        except FootageError as error:
+            if len(jobs) == 1:
+                raise
+            refused.append((path, str(error)))
+    return IngestSummary(camera_id, tuple(done), tuple(refused))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A clip and what of it is to be analysed."""
+
+    path: Path
+    parts: int
+    wanted: tuple[int, ...]  #: parts, from 0
+
+
+def wanted_parts(
+    source: str | Path,
+    camera_id: str,
+    start: str | datetime | None = None,
+    *,
+    settings: Settings,
+    again: bool = False,
+) -> tuple[list[Wanted], list[tuple[Path, str]]]:
+    """Return what `ingest` would analyse, and the clips that cannot be used.
+
+    Arguments and errors are those of `ingest`.
+    """
+    found: list[Wanted] = []
+    refused: list[tuple[Path, str]] = []
+    jobs = _jobs(source, camera_id, start, settings, again, None)
+    for path, job in jobs:
+        try:
+            about = job.look(path, start)
+            found.append(Wanted(path, about.total, tuple(about.wanted)))
+        except FootageError as error:
+            if len(jobs) == 1:
+                raise
+            refused.append((path, str(error)))
+    return found, refused
+
+
+def _jobs(
+    source: str | Path,
+    camera_id: str,
+    start: str | datetime | None,
+    settings: Settings,
+    again: bool,
+    progress: Callable[[Progress], None] | None,
+) -> list[tuple[Path, _Job]]:
     camera = registry.load(settings.registry).get(camera_id)
     paths = sources.clips(Path(source))
     if start is not None and len(paths) > 1:
@@ -107,17 +141,10 @@ def ingest(
             f"--start dates one clip, and {source} holds {len(paths)}; put the times "
             f"into the file names, like {camera.id}_20251103T140000+0900.mp4."
         )
-    done: list[ClipSummary] = []
-    refused: list[tuple[Path, str]] = []
-    for number, path in enumerate(paths, start=1):
-        job = _Job(camera, settings, again, progress, number, len(paths))
-        try:
-            done.append(job.run(path, start))
-        except FootageError as error:
-            if len(paths) == 1:
-                raise
-            refused.append((path, str(error)))
-    return IngestSummary(camera.id, tuple(done), tuple(refused))
+    return [
+        (path, _Job(camera, settings, again, progress, number, len(paths)))
+        for number, path in enumerate(paths, start=1)
+    ]
 
 
 def footage_id(sha256: str, camera_id: str, start_at: datetime) -> str:
@@ -139,6 +166,20 @@ def stored_parts(
 
 
 @dataclass(frozen=True)
+class _Found:
+    """What is known of a clip before it is analysed."""
+
+    clip: Clip
+    clock: Clock
+    end_at: datetime
+    sha256: str
+    name: str
+    part_s: float
+    total: int
+    wanted: list[int]
+
+
+@dataclass(frozen=True)
 class _Job:
     camera: Camera
     settings: Settings
@@ -147,7 +188,7 @@ class _Job:
     number: int
     count: int
 
-    def run(self, path: Path, start: str | datetime | None) -> ClipSummary:
+    def look(self, path: Path, start: str | datetime | None) -> _Found:
         clip = sources.open_clip(path)
         clock = clocks.of_clip(path, self.camera, start)
         end_at = clocks.check(
@@ -167,16 +208,34 @@ class _Job:
             or part not in before
             or (asked == "full" and summary.quality(before[part]) == "triage")
         ]
+        return _Found(clip, clock, end_at, sha256, name, part_s, total, wanted)
+
+    def run(
+        self, path: Path, start: str | datetime | None, only: Collection[int] | None
+    ) -> ClipSummary:
+        found = self.look(path, start)
+        clip, clock, name, end_at = found.clip, found.clock, found.name, found.end_at
+        wanted = [p for p in found.wanted if only is None or p in only]
         notes = (
             [f"{clip.missing}; what could be read is stored."] if clip.missing else []
         )
         if wanted:
-            work = _Work(self, clip, clock, sha256, name, part_s, total)
+            work = Work(
+                self.settings,
+                self.camera,
+                self.tell,
+                clip,
+                clock,
+                found.sha256,
+                name,
+                found.part_s,
+                found.total,
+            )
             note = work.run(wanted)
             if note:
                 notes.append(note)
-        else:
-            notes.append("stored before, nothing to do (--again analyses it anew).")
+        elif only is None:
+            notes.append(NOTHING_TO_DO)
         after = stored_parts(self.settings, name, clock.start_at, end_at)
         notes += summary.unseen(after.values())
         return ClipSummary(
@@ -186,8 +245,8 @@ class _Job:
             clock=clock.origin,
             start_at=clock.start_at,
             end_at=end_at,
-            parts=total,
-            parts_done_before=total - len(wanted),
+            parts=found.total,
+            parts_done_before=found.total - len(wanted),
             notes=tuple(notes),
             **of_parts(after.values()),
         )
@@ -215,180 +274,6 @@ class _Job:
             self.progress(
                 Progress(clip_number=self.number, clip_count=self.count, **values)
             )
-
-
-@dataclass(frozen=True)
-class _Work:
-    """The analysis of one clip."""
-
-    job: _Job
-    clip: Clip
-    clock: Clock
-    sha256: str
-    name: str
-    part_s: float
-    total: int
-
-    @property
-    def sample_fps(self) -> float:
-        """Looks a second, at most."""
-        settings = self.job.settings
-        return 1 / LOOK_S if settings.quality == "triage" else settings.sample_fps
-
-    @property
-    def idle_s(self) -> float:
-        """Seconds after which a still and empty scene is looked at again."""
-        return LOOK_IDLE_S if self.job.settings.quality == "triage" else IDLE_SECONDS
-
-    def run(self, wanted: list[int]) -> str | None:
-        """Analyse and publish the wanted parts; return a note on damage."""
-        settings, clip = self.job.settings, self.clip
-        observer = Observer(
-            settings.weights_dir,
-            frame_size=(clip.width, clip.height),
-            sample_fps=self.sample_fps,
-            threads=settings.threads,
-        )
-        projector = calibration.ground_projector(
-            self.job.camera, clip.width, clip.height
-        )
-        decoder = Decoder(
-            clip,
-            sample_fps=self.sample_fps,
-            part_s=self.part_s,
-            parts=wanted,
-            threads=settings.threads,
-            keys_only=settings.quality == "triage",
-        )
-        corrupt, index = 0, 0
-        try:
-            with decoder:
-                triage, begun = Triage(self.idle_s), time.perf_counter()
-                for item in decoder:
-                    if isinstance(item, Sample):
-                        self._look(observer, triage, item)
-                        self._tell(wanted, index, item.offset_s)
-                        continue
-                    analysed = observer.counts["frames"]
-                    seconds = time.perf_counter() - begun
-                    self._store(item, analysed, seconds, observer, projector)
-                    corrupt += item.corrupt
-                    self._tell(wanted, index, item.end_s, stored=True)
-                    index, begun = index + 1, time.perf_counter()
-                    triage.reset()
-        except KeyboardInterrupt:
-            raise IngestInterruptedError(
-                f"Stopped in {clip.path.name}, {index} of {len(wanted)} parts of this "
-                f"run are stored; run the same command again to go on from there."
-            ) from None
-        if not corrupt:
-            return None
-        return f"{corrupt} damaged frames were passed over."
-
-    def _look(self, observer: Observer, triage: Triage, sample: Sample) -> None:
-        if not triage.due(sample.luma, sample.offset_s):
-            return
-        before = observer.counts["persons"]
-        observer.see(sample.image(), sample.number, sample.offset_s, triage.moved)
-        persons = observer.counts["persons"] - before
-        triage.analysed(sample.luma, sample.offset_s, persons)
-
-    def _tell(
-        self, wanted: list[int], index: int, at_s: float, stored: bool = False
-    ) -> None:
-        part_start = wanted[index] * self.part_s
-        analysed = index * self.part_s + at_s - part_start
-        self.job.tell(
-            clip=self.clip.path,
-            done_s=at_s,
-            duration_s=self.clip.duration_s,
-            analysed_s=analysed,
-            part=wanted[index] + 1,
-            parts=self.total,
-            stored=stored,
-        )
-
-    def _store(
-        self,
-        end: PartEnd,
-        analysed: int,
-        seconds: float,
-        observer: Observer,
-        projector: Projector | None,
-    ) -> None:
-        begun = time.perf_counter()
-        rows = records(
-            observer.finish(),
-            clip_start=self.clock.start_at,
-            part_start_s=end.part * self.part_s,
-            camera_id=self.job.camera.id,
-            camera_no=self.job.camera.number,
-            projector=projector,
-            provenance=observer.provenance,
-        )
-        seconds += time.perf_counter() - begun
-        footage = self._footage(end, analysed, seconds, rows, observer)
-        try:
-            writer.publish(self.job.settings, footage, rows.tracklets, rows.detections)
-        except OSError as error:
-            if error.errno not in _DISK_FULL:
-                raise
-            raise StoreError(
-                f"The disk of {root_of(self.job.settings)} is full: part "
-                f"{end.part + 1} of {self.total} of {self.clip.path.name} was not "
-                f"stored; free some space and run the command again, finished parts "
-                f"are kept."
-            ) from error
-
-    def _footage(
-        self,
-        end: PartEnd,
-        analysed: int,
-        seconds: float,
-        rows: Records,
-        observer: Observer,
-    ) -> pa.Table:
-        """Return the part's row of the footage log."""
-        settings, clip = self.job.settings, self.clip
-        begin_s = end.part * self.part_s
-        options = dict(observer.provenance.options) | {
-            "quality": settings.quality,
-            "sample_fps": self.sample_fps,
-            "part_seconds": self.part_s,
-            "idle_seconds": self.idle_s,
-            "frames_passed_over": end.passed_over,
-            "longest_gap_s": round(end.gap_s, 3),
-        }
-        row = {
-            "footage_id": self.name,
-            "part": end.part,
-            "camera_id": self.job.camera.id,
-            "camera_no": self.job.camera.number,
-            "start_at": moment(self.clock.start_at, begin_s),
-            "end_at": moment(self.clock.start_at, end.end_s),
-            "clock": self.clock.origin,
-            "source": str(clip.path.absolute()),
-            "source_sha256": self.sha256,
-            "source_offset_s": begin_s,
-            "last_part": end.part == self.total - 1,
-            "fps": clip.fps,
-            "width": clip.width,
-            "height": clip.height,
-            "frames_read": end.read,
-            "frames_analysed": analysed,
-            "frames_corrupt": end.corrupt,
-            "persons": rows.detections.num_rows,
-            "tracklets": rows.tracklets.num_rows,
-            "faces": rows.faces,
-            **{f"masks_{state}": n for state, n in rows.masks.items()},
-            "seconds": seconds,
-            "models": json.dumps(observer.provenance.models, sort_keys=True),
-            "options": json.dumps(options, sort_keys=True),
-            "software": __version__,
-            "analysed_at": datetime.now(UTC),
-            "synthetic": False,
-        }
-        return pa.Table.from_pylist([row], schema=FOOTAGE)
 
 
 def _part_seconds(stored: dict[int, dict[str, Any]]) -> float | None:

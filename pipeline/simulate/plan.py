@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import StoreError
+from pipeline.store import layout
 
 #: The city's days begin at midnight here.
 ZONE = ZoneInfo("Asia/Seoul")
@@ -95,3 +98,33 @@ def make_plan(
         if not good:
             raise StoreError(f"{sentence}.")
     return replace(plan, start=start.astimezone(UTC).isoformat())
+
+
+def claim(out: Path, plan: Plan) -> None:
+    """Make the folder this plan's, or refuse."""
+    path = out / "truth" / "plan.json"
+    text = json.dumps(asdict(plan), indent=1)
+    if path.is_file():
+        if {**asdict(Plan(0, 0, 0, "")), **_read(path)} != asdict(plan):
+            raise StoreError(
+                f"{out} holds another simulated city ({path}); choose another --out, "
+                "or give the same arguments to finish that one."
+            )
+        return
+    if layout.hours(out / "observations", "footage"):
+        raise StoreError(
+            f"{out} holds observations that were not simulated; choose another --out."
+        )
+    layout.make_folder(path.parent)
+    pending = path.with_name(".plan.json.pending")
+    pending.write_text(text)
+    pending.replace(path)
+
+
+def _read(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error}); remove the folder and simulate again."
+        ) from error

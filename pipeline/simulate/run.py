@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,10 @@ from pipeline.simulate.faces import mask_at
 from pipeline.simulate.maker import Maker
 from pipeline.simulate.observations import Observed
 from pipeline.simulate.passes import Passes
-from pipeline.simulate.plan import ZONE, Plan, Summary, make_plan
+from pipeline.simulate.plan import ZONE, Plan, Summary, claim, make_plan
 from pipeline.simulate.residents import Residents, clothes, populate
 from pipeline.simulate.ways import DAY, HOUR, Ways
-from pipeline.store import layout, writer
+from pipeline.store import writer
 from pipeline.store.schema import MASK_STATES
 
 __all__ = ["Plan", "Summary", "make_plan", "simulate"]
@@ -56,6 +56,7 @@ def simulate(
     *,
     threads: int = 2,
     progress: Callable[[str, float], object] | None = None,
+    spread: Callable[[Plan, list[int]], Iterator[dict[str, int]]] | None = None,
 ) -> Summary:
     """Write a city's observations and truth under a folder.
 
@@ -66,6 +67,8 @@ def simulate(
     registry_path : camera registry.
     threads : the result is the same for any.
     progress : called with what is being done and the hours finished so far.
+    spread : simulates hours elsewhere by `one_hour` and yields the counts of each;
+        default: here.
 
     Returns
     -------
@@ -82,13 +85,10 @@ def simulate(
     tell = progress or (lambda text, done: None)
     cameras = registry.load(registry_path)
     plan = replace(plan, cameras=len(cameras))
-    _claim(out, plan)
+    claim(out, plan)
     tell("people", 0)
-    net = network.build(cameras, plan.density, plan.hours, plan.seed, plan.clock_skew_s)
-    law = recogniser.load()
-    people = populate(plan.residents, net, law, plan.mask_share, plan.seed)
-    patients = _patients(plan, people)
-    city = _City(out, plan, net, people, law, patients, threads)
+    city = _draw(out, plan, cameras, threads)
+    net, people, patients = city.net, city.people, city.patients
     summary = Summary(cameras=len(net.ids), residents=len(people))
     path = out / "truth" / "residents.parquet"
     if not path.is_file():
@@ -103,14 +103,51 @@ def simulate(
         else:
             todo.append(hour)
     begun = time.perf_counter()
-    with threadpool_limits(1):  # the pool's threads do the work
-        city.run(todo, summary, tell)
+    if spread is None:
+        with threadpool_limits(1):  # the pool's threads do the work
+            city.run(todo, summary, tell)
+    else:
+        for counts in spread(plan, todo):
+            _add(summary, counts)
+            done = summary.hours_found + summary.hours
+            tell(f"{done} of {plan.hours} h", done)
     summary.hours_seconds = time.perf_counter() - begun
     tell("done", plan.hours)
     summary.seconds = time.perf_counter() - started
     files = (p for p in out.rglob("*.parquet"))
     summary.bytes = sum(p.stat().st_size for p in files)
     return summary
+
+
+def one_hour(
+    out: Path, plan: Plan, registry_path: Path, hour: int, *, threads: int = 1
+) -> dict[str, int]:
+    """Simulate one hour of a city that `simulate` began; return its counts.
+
+    Safe to repeat, and for several processes at once. People and network are drawn
+    once in a process.
+    """
+    city = _city(out, plan, registry_path)
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as city.pool:
+        return city.hour(hour)
+
+
+@lru_cache(maxsize=1)
+def _city(out: Path, plan: Plan, registry_path: Path) -> _City:
+    cameras = registry.load(registry_path)
+    return _draw(out, plan, cameras, 1)
+
+
+def _draw(out: Path, plan: Plan, cameras: registry.Registry, threads: int) -> _City:
+    net = network.build(cameras, plan.density, plan.hours, plan.seed, plan.clock_skew_s)
+    law = recogniser.load()
+    people = populate(plan.residents, net, law, plan.mask_share, plan.seed)
+    return _City(out, plan, net, people, law, _patients(plan, people), threads)
+
+
+def _add(summary: Summary, counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        setattr(summary, name, getattr(summary, name) + count)
 
 
 class _City:
@@ -159,8 +196,7 @@ class _City:
                 for hour, future in zip(todo, found, strict=True):
                     tell(f"{self.local(hour):%m-%d %H:00}", summary.hours_found)
                     counts = future.result()
-                    for name, count in counts.items():
-                        setattr(summary, name, getattr(summary, name) + count)
+                    _add(summary, counts)
                     tell(
                         f"{self.local(hour):%m-%d %H:00}",
                         summary.hours_found + summary.hours,
@@ -357,33 +393,3 @@ def _patients(plan: Plan, people: Residents) -> np.ndarray:
     if plan.patients and len(twins):
         chosen[twins[0]] = True
     return chosen
-
-
-def _read(path: Path) -> dict:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}); remove the folder and simulate again."
-        ) from error
-
-
-def _claim(out: Path, plan: Plan) -> None:
-    """Make the folder this plan's, or refuse."""
-    path = out / "truth" / "plan.json"
-    text = json.dumps(asdict(plan), indent=1)
-    if path.is_file():
-        if {**asdict(Plan(0, 0, 0, "")), **_read(path)} != asdict(plan):
-            raise StoreError(
-                f"{out} holds another simulated city ({path}); choose another --out, "
-                "or give the same arguments to finish that one."
-            )
-        return
-    if layout.hours(out / "observations", "footage"):
-        raise StoreError(
-            f"{out} holds observations that were not simulated; choose another --out."
-        )
-    layout.make_folder(path.parent)
-    pending = path.with_name(".plan.json.pending")
-    pending.write_text(text)
-    pending.replace(path)

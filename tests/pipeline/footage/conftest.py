@@ -149,4 +149,4 @@ class FakeObserver:
 @pytest.fixture
 def fake_observer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the fake observer in the place of the real one."""
-    monkeypatch.setattr("pipeline.footage.ingest.Observer", FakeObserver)
+    monkeypatch.setattr("pipeline.footage.parts.Observer", FakeObserver)

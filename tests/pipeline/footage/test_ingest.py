@@ -16,7 +16,8 @@ import pytest
 
 from pipeline.errors import CameraError, FootageError, StoreError
 from pipeline.footage import ingest as module
-from pipeline.footage.ingest import Progress, ingest
+from pipeline.footage.ingest import ingest
+from pipeline.footage.parts import Progress
 from pipeline.footage.records import records
 from pipeline.settings import Settings
 from pipeline.store import reader, writer
