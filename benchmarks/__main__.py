@@ -62,7 +62,12 @@ def main(argv: list[str] | None = None) -> int:
         one.add_argument(
             "--folder", type=Path, help="where to put the files; default: temporary"
         )
-    args = parser.parse_args(argv)
+    # It has arguments of its own.
+    which.add_parser("soak", help="All programs over fifty cameras for a while.")
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["soak"]:
+        return int(importlib.import_module("benchmarks.soak").main(given[1:]))
+    args = parser.parse_args(given)
     if args.rows < 1000 or args.threads < 1:
         parser.error("--rows must be at least 1000 and --threads at least 1")
     module = importlib.import_module(f"benchmarks.{args.name}")
