@@ -12,6 +12,10 @@ from streamlit.starlette import App
 
 from dashboard import login, serving
 from dashboard.gate import Gate
+from pipeline import logs
+from pipeline.settings import get_settings
+
+logs.configure("dashboard", get_settings().log)
 
 app = App(
     Path(__file__).parent / "entry" / "shell.py",

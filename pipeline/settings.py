@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         1.0, ge=0, description="gigabytes of the disk that new work leaves free"
     )
     retention_days: int = Field(14, ge=1, description="days observations are kept")
+    log: Literal["text", "json"] = Field(
+        "text",
+        description="form of the log that watch, worker, dashboard and the store's "
+        "upkeep write to stderr: lines for people, or a JSON object each",
+    )
     user: str = Field("local", description="who acts, on a single machine")
     login: Literal["auto", "single", "local", "proxy", "oidc"] = Field(
         "auto",

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from pipeline import logs
 from pipeline.casebook import database, jobs, orders, purge
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError
@@ -42,7 +43,8 @@ _PR_SET_PDEATHSIG = 1
 Progress = Callable[[str, float], object]
 #: Does a job and returns the name of the run it stored.
 Work = Callable[[jobs.Job, Authorisation, Settings, Progress], str]
-Say = Callable[[str], object]
+#: Told an event and its fields; never of a case or a person.
+Say = Callable[..., object]
 
 
 @dataclass
@@ -65,14 +67,14 @@ class Worker:
     name : shown with its jobs and in the audit log; default: host and process.
     work : what is done for a job; default: the trace.
     daily : whether it runs the daily purge when that is due.
-    say : told one line per event.
+    say : told each event (see `pipeline.logs`).
     """
 
     settings: Settings
     name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     work: Work | None = None
     daily: bool = True
-    say: Say = lambda _line: None
+    say: Say = lambda _event, **_fields: None
     tally: Tally = field(default_factory=Tally)
     _ending: threading.Event = field(default_factory=threading.Event)
     _next_look: float = 0.0
@@ -97,16 +99,18 @@ class Worker:
         if found is None:
             return False
         job, authorisation = found
-        self.say(f"job {job.id} of {job.case}: begun")
+        self.say("job begun", job=job.id, attempt=job.attempts)
+        begun = time.monotonic()
         try:
             outcome, text = self._watched(job, authorisation)
-            self._enter(job, authorisation, outcome, text)
+            seconds = round(time.monotonic() - begun, 2)
+            self._enter(job, authorisation, outcome, text, seconds)
         except NotAuthorisedError as error:
             self.tally.stopped += 1
-            self.say(f"job {job.id} of {job.case}: stopped: {error}")
+            self.say("job stopped", job=job.id, **logs.cause(error))
         except DongseonError as error:
             self.tally.stopped += 1
-            self.say(f"job {job.id} of {job.case}: dropped: {error}")
+            self.say("job dropped", job=job.id, **logs.cause(error))
         return True
 
     def _watched(self, job: jobs.Job, authorisation: Authorisation) -> tuple[str, str]:
@@ -149,12 +153,17 @@ class Worker:
             ours.close()
 
     def _enter(
-        self, job: jobs.Job, authorisation: Authorisation, outcome: str, text: str
+        self,
+        job: jobs.Job,
+        authorisation: Authorisation,
+        outcome: str,
+        text: str,
+        seconds: float,
     ) -> None:
         settings = self.settings
         if outcome == "ending":
             jobs.release(job, settings=settings)
-            self.say(f"job {job.id} of {job.case}: back in the queue")
+            self.say("job put back", job=job.id)
         elif outcome == "done":
             try:
                 jobs.beat(job, authorisation, "done", 100, settings=settings)
@@ -163,19 +172,19 @@ class Worker:
                 _drop(settings, job.case, text)
                 raise
             self.tally.done += 1
-            self.say(f"job {job.id} of {job.case}: done, run {text}")
+            self.say("job done", job=job.id, run=text, seconds=seconds)
         elif outcome == "failed":
             # Told in a clear sentence: trying again would end the same way.
             orders.demand_valid(authorisation, settings)
             jobs.finish(job, error=text, settings=settings)
             self.tally.failed += 1
-            self.say(f"job {job.id} of {job.case}: failed: {text}")
+            self.say("job failed", job=job.id, seconds=seconds)
         elif jobs.give_back(job, text, settings=settings):
             self.tally.broken_off += 1
-            self.say(f"job {job.id} of {job.case}: broke off, queued again: {text}")
+            self.say("job broke off", job=job.id, attempt=job.attempts)
         else:
             self.tally.failed += 1
-            self.say(f"job {job.id} of {job.case}: failed: {text}")
+            self.say("job failed", job=job.id, attempt=job.attempts)
 
     def _housekeeping(self) -> None:
         """Run the daily purge in a process of its own, if it is due."""
@@ -184,6 +193,7 @@ class Worker:
         self._next_look = time.monotonic() + _LOOK_S
         if not purge.claim_daily(self.settings):
             return
+        begun = time.monotonic()
         database.dispose(self.settings)
         context = multiprocessing.get_context("fork")
         process = context.Process(target=_purge, args=(self.settings, self.name))
@@ -191,10 +201,10 @@ class Worker:
         process.join()
         if process.exitcode:
             purge.postpone_daily(self.settings)
-            self.say("the daily purge failed; it is tried again in an hour")
+            self.say("purge failed", reason="it is tried again in an hour")
         else:
             self.tally.purges += 1
-            self.say("the daily purge is done")
+            self.say("purge done", seconds=round(time.monotonic() - begun, 2))
 
 
 def _trace(
@@ -254,7 +264,7 @@ def _purge(settings: Settings, name: str) -> None:
     try:
         purge.purge_daily(settings, name)
     except DongseonError as error:
-        print(f"purge: {error}", file=sys.stderr)
+        sys.excepthook(type(error), error, error.__traceback__)  # for the log
         raise SystemExit(2) from None
 
 

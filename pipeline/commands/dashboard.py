@@ -81,6 +81,7 @@ def serve(
     import sys
 
     from dashboard.gate import is_loopback
+    from pipeline import logs
     from pipeline.casebook import accounts, identity
     from pipeline.settings import CHECKOUT, get_settings
 
@@ -115,9 +116,13 @@ def serve(
             )
     scheme = "https" if certificate else "http"
     how = "no log-in, this machine only" if mode == "single" else f"log-in: {mode}"
-    typer.echo(
-        f"Dashboard: {scheme}://{address}:{port}  ({how}; Ctrl-C ends it)", err=True
-    )
+    if settings.log == "json":
+        place = f"{scheme}://{address}:{port}"
+        logs.configure("dashboard", "json")("serving", address=place, how=mode)
+    else:
+        typer.echo(
+            f"Dashboard: {scheme}://{address}:{port}  ({how}; Ctrl-C ends it)", err=True
+        )
     entry = CHECKOUT / "dashboard" / "app.py"
     options = [f"--server.port={port}", f"--server.address={address}"]
     if certificate is not None and key is not None:

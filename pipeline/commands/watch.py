@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +59,7 @@ def watch(
     """
     import signal
 
+    from pipeline import logs
     from pipeline.cameras import registry
     from pipeline.fleet import metrics
     from pipeline.fleet.sources import Source, load
@@ -78,16 +78,17 @@ def watch(
         place = sources or settings.data_dir / "sources.toml"
         known = registry.load(settings.registry)
         found = load(place, known, settings.data_dir / "recordings")
-    made = Watch(
-        settings, found, jobs=jobs, clip_s=clip_seconds, say=_log(as_json=json)
-    )
+    if json:
+        settings = settings.model_copy(update={"log": "json"})
+    say = logs.configure("watch", settings.log)
+    made = Watch(settings, found, jobs=jobs, clip_s=clip_seconds, say=say)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: made.end())
     if metrics_port and not once:
         port = metrics.serve(settings, metrics_port, metrics_address)
         made.say("metrics", address=f"http://{metrics_address}:{port}/metrics")
     made.say("watching", sources=len(found), jobs=jobs)
-    _run(made, once, plain=json)
+    _run(made, once, plain=settings.log == "json")
     made.say("ended")
 
 
@@ -148,25 +149,3 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _log(*, as_json: bool) -> Callable[..., object]:
-    """Return a structured log to stderr: events and fields, nobody's data."""
-    import sys
-
-    import structlog
-
-    last = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            last,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    return structlog.get_logger().info

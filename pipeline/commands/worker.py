@@ -34,23 +34,30 @@ def worker(
     name: Annotated[
         str | None, typer.Option("--name", help="Default: host and process.")
     ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write the log as JSON lines.")
+    ] = False,
 ) -> None:
     """Do queued traces, one after the other, and the daily purge. Start several
     for more at a time.
     """
     import signal
 
+    from pipeline import logs
     from pipeline.settings import get_settings
     from pipeline.worker import Worker
 
-    made = Worker(get_settings(), daily=purge, say=_say)
+    settings = get_settings()
+    say = logs.configure("worker", "json" if json else settings.log)
+    made = Worker(settings, daily=purge, say=say)
     if name:
         made.name = name
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: made.end())
-    _say(f"worker {made.name} waits for jobs (Ctrl-C ends it)")
+    say("waiting for jobs", worker=made.name)
     tally = made.run(once=once)
-    _say(
+    say("ended", worker=made.name)
+    typer.echo(
         f"{tally.done} done, {tally.failed} failed, {tally.stopped} stopped, "
         f"{tally.broken_off} queued again, {tally.purges} purges"
     )
@@ -121,9 +128,3 @@ def _authorised(
 
     settings, who = context(user)
     return settings, orders.authorise(case, who, purpose, settings=settings)
-
-
-def _say(line: str) -> None:
-    from datetime import datetime
-
-    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from pipeline import logs
 from pipeline.errors import DongseonError, FootageError, StoreError
 from pipeline.settings import Settings
 from pipeline.store import disk
@@ -168,6 +169,7 @@ class Worker:
 
 def _serve(pipe: Connection, settings: Settings, work: Work) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the watch decides
+    logs.configure("watch", settings.log)
     try:
         while True:
             try:

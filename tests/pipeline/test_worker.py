@@ -60,7 +60,10 @@ def slow(job, authorisation, settings, progress):
         time.sleep(float(sys.argv[1]))
     return worker._trace(job, authorisation, settings, told)
 
-made = worker.Worker(get_settings(), work=slow, daily=False, say=print)
+def say(event, **fields):
+    print(event, *(f"{name}={value}" for name, value in fields.items()))
+
+made = worker.Worker(get_settings(), work=slow, daily=False, say=say)
 import signal
 signal.signal(signal.SIGTERM, lambda *_: made.end())
 print(made.run(once=True, poll_s=0.1))
@@ -112,9 +115,13 @@ def test_a_job_is_traced(first, authorise):
     permit = authorise()
     book = get_settings()
     number = jobs.queue(permit, {"tracklet": first}, settings=book)
-    lines: list[str] = []
-    tally = Worker(book, name="w1", daily=False, say=lines.append).run(once=True)
+    told: list[tuple[str, dict]] = []
+    one = Worker(book, name="w1", daily=False, say=lambda *e, **f: told.append((*e, f)))
+    tally = one.run(once=True)
     assert tally.done == 1
+    assert [event for event, _ in told] == ["job begun", "job done"]
+    assert told[1][1]["run"] == results.runs(permit, settings=book)[0]
+    assert permit.case not in str(told)
     (job,) = jobs.list_jobs(permit, settings=book)
     assert (job.id, job.state, job.progress, job.attempts) == (number, "done", 100, 1)
     assert results.runs(permit, settings=book) == [job.run]
@@ -183,7 +190,10 @@ def test_several_workers_do_each_job_once(first, authorise):
     runs = {one.run for one in found}
     assert runs == set(results.runs(permit, settings=book))
     assert len(runs) == 6
-    assert sum("done, run" in line for out in outs for line in out.split("\n")) == 6
+    assert (
+        sum(line.startswith("job done") for out in outs for line in out.split("\n"))
+        == 6
+    )
     assert audit.verify(book).sound
 
 
@@ -275,9 +285,11 @@ def test_a_failed_purge_is_due_again_in_an_hour(first, later, monkeypatch):
         raise DongseonError("the disk is full")
 
     monkeypatch.setattr(purge, "purge_daily", fail)
-    lines: list[str] = []
-    assert Worker(book, say=lines.append).run(once=True).purges == 0
-    assert "tried again" in lines[0]
+    told: list[tuple[str, dict]] = []
+    failing = Worker(book, say=lambda *event, **f: told.append((*event, f)))
+    assert failing.run(once=True).purges == 0
+    assert told[0][0] == "purge failed"
+    assert "tried again" in told[0][1]["reason"]
     monkeypatch.undo()
     assert Worker(get_settings()).run(once=True).purges == 0
 
