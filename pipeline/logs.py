@@ -63,7 +63,7 @@ WARNINGS = {
     "job failed",
     "library",
     "no room",
-    "not merged",
+    "not done",
     "purge failed",
     "source away",
     "store damaged",

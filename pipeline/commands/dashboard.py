@@ -119,6 +119,8 @@ def serve(
     if settings.log == "json":
         place = f"{scheme}://{address}:{port}"
         logs.configure("dashboard", "json")("serving", address=place, how=mode)
+        # Streamlit greets there; the log is on stderr.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         typer.echo(
             f"Dashboard: {scheme}://{address}:{port}  ({how}; Ctrl-C ends it)", err=True

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.store.check import Finding
 
 
 def attach(app: typer.Typer) -> None:
@@ -46,6 +50,15 @@ def prepare(settings: Settings) -> Path:
     return snapshot.ensure(settings, table, stamp)
 
 
+def _log(event: str, **fields: object) -> None:
+    """Log what was done, where machines read the log; people read the sentences."""
+    from pipeline import logs
+    from pipeline.settings import get_settings
+
+    if get_settings().log == "json":
+        logs.configure("store", "json")(event, **fields)
+
+
 def _prepare() -> None:
     """Make or refresh data/dongseon.duckdb."""
     from pipeline.settings import get_settings
@@ -58,7 +71,16 @@ def _compact() -> None:
     from pipeline.settings import get_settings
     from pipeline.store import compact
 
+    begun = time.monotonic()
     done = compact.compact(get_settings())
+    _log(
+        "compacted",
+        hours=done.hours,
+        parts=done.merged,
+        files=done.removed,
+        bytes=done.freed_bytes,
+        seconds=round(time.monotonic() - begun, 2),
+    )
     typer.echo(
         f"Merged {done.merged} publications of {done.hours} hours; removed "
         f"{done.removed} files ({done.freed_bytes / 1e6:.1f} MB)."
@@ -78,9 +100,18 @@ def _check(
     from pipeline.settings import get_settings
     from pipeline.store import check
 
-    found = check.check(get_settings(), quick=quick)
+    settings = get_settings()
+    begun = time.monotonic()
+    found = check.check(settings, quick=quick)
     for finding in found.findings:
-        typer.echo(finding.sentence, err=finding.grave)
+        _finding(settings, finding)
+    _log(
+        "checked",
+        segments=found.segments,
+        bytes=found.bytes,
+        damaged=sum(finding.grave for finding in found.findings),
+        seconds=round(time.monotonic() - begun, 2),
+    )
     grave = sum(finding.grave for finding in found.findings)
     typer.echo(
         f"{found.segments} segments of {found.hours} hours ({found.bytes / 1e6:.1f} "
@@ -100,7 +131,8 @@ def _repair() -> None:
     settings = get_settings()
     done = repair.repair(settings)
     for finding in done.findings:
-        typer.echo(finding.sentence)
+        _finding(settings, finding)
+    _log("repaired", files=done.moved, parts=len(done.lost))
     for part in done.lost:
         typer.echo(
             f"No longer stored: part {part['part'] + 1} of {part['source']}, camera "
@@ -209,6 +241,7 @@ def _backup(
     from pipeline.store import backup
 
     done = backup.backup(get_settings(), target)
+    _log("backed up", segments=done.segments, bytes=done.bytes, files=done.removed)
     typer.echo(
         f"Copied {done.segments} segments ({done.bytes / 1e6:.1f} MB), removed "
         f"{done.removed} that are superseded or expired. {done.casebook}"
@@ -225,15 +258,29 @@ def _restore(
 
     settings = get_settings()
     done = backup.restore(settings, source)
+    _log("restored", parts=done.parts)
     prepare(settings)
     typer.echo(f"Brought back {done.parts} parts of footage. {done.casebook}")
     for problem in done.problems:
         typer.echo(problem)
 
 
+def _finding(settings: Settings, finding: Finding) -> None:
+    if settings.log == "text":
+        typer.echo(finding.sentence, err=finding.grave)
+        return
+    place = finding.path.relative_to(settings.observations_dir)
+    _log("finding", kind=finding.kind, table=finding.table, file=str(place))
+
+
 def _problems(problems: tuple[str, ...]) -> None:
+    from pipeline.settings import get_settings
+
     for problem in problems:
-        typer.echo(f"Error: {problem}", err=True)
+        if get_settings().log == "text":
+            typer.echo(f"Error: {problem}", err=True)
+        else:
+            _log("not done", reason=problem)
     if problems:
         raise typer.Exit(2)
 
@@ -249,6 +296,7 @@ def _expire(
 
     settings = get_settings()
     done = retention.expire(settings, settings.retention_days if days is None else days)
+    _log("expired", parts=done.parts, files=done.files, bytes=done.freed_bytes)
     typer.echo(
         f"Deleted {done.parts} parts of footage that ended before "
         f"{done.before:%Y-%m-%d %H:%M} UTC: {done.files} files "
