@@ -32,7 +32,7 @@ FIELDS = {
     "clips": "number of clips",
     "damaged": "segments with rows that are lost or wrong",
     "error": "class of an exception",
-    "file": "a segment, below the folder of the observations",
+    "file": "table, hour and name of a segment",
     "files": "number of files removed",
     "footage_s": "seconds of footage analysed",
     "hours": "number of hours of the store",

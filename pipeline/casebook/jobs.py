@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, or_, select, update
 
 from pipeline.casebook import audit, cases, clock, database, orders, tables
 from pipeline.casebook.authorisation import Authorisation
@@ -209,7 +209,12 @@ def list_jobs(authorisation: Authorisation, *, settings: Settings) -> list[Job]:
 def _take(worker: str, settings: Settings) -> Job | None:
     table, now = tables.jobs, clock.now()
     with database.writing(settings) as connection:
-        silent = (table.c.state == "running", table.c.beat_at < now - SILENCE)
+        # A sign of life far ahead is of a clock that was set back since.
+        beat = table.c.beat_at
+        silent = (
+            table.c.state == "running",
+            or_(beat < now - SILENCE, beat > now + SILENCE),
+        )
         connection.execute(
             update(table)
             .where(*silent, table.c.attempts >= ATTEMPTS)

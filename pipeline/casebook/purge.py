@@ -93,7 +93,9 @@ def claim_daily(settings: Settings) -> bool:
             )
         query = select(table.c.value).where(table.c.name == _DAILY_ROW)
         last = connection.execute(query).scalar()
-        if last is not None and now < datetime.fromisoformat(last) + DAILY:
+        past = datetime.fromisoformat(last) if last is not None else None
+        # A moment far ahead is of a clock that was wrong then.
+        if past is not None and now < past + DAILY and past < now + AGAIN:
             return False
         _set_daily(connection, now)
     return True
@@ -186,6 +188,8 @@ def _run(
     everything: bool,
     certify: bool = True,
 ) -> tuple[list[Item], Path | None]:
+    if not (dry_run or everything):
+        _demand_steady(settings)
     items = [
         _observations(settings, dry_run, everything),
         _results(settings, dry_run, everything),
@@ -204,6 +208,12 @@ def _run(
             "so that its file could not be rewritten; purge again for a certificate."
         )
     return items, _certify(settings, user, items) if certify else None
+
+
+def _demand_steady(settings: Settings) -> None:
+    from pipeline.store import steady
+
+    steady.demand(settings)
 
 
 def _certify(settings: Settings, user: str, items: list[Item], **more: Any) -> Path:

@@ -269,8 +269,8 @@ def _finding(settings: Settings, finding: Finding) -> None:
     if settings.log == "text":
         typer.echo(finding.sentence, err=finding.grave)
         return
-    place = finding.path.relative_to(settings.observations_dir)
-    _log("finding", kind=finding.kind, table=finding.table, file=str(place))
+    place = f"{finding.table} {finding.hour:%Y-%m-%d %H} h UTC {finding.path.name}"
+    _log("finding", kind=finding.kind, table=finding.table, file=place)
 
 
 def _problems(problems: tuple[str, ...]) -> None:
@@ -289,12 +289,16 @@ def _expire(
     days: float = typer.Option(
         None, help="Days to keep.  [default: retention_days of the settings]"
     ),
+    clock_is_right: bool = typer.Option(
+        False, "--clock-is-right", help="The clock leapt, and somebody looked at it."
+    ),
 ) -> None:
     """Delete observations past their time limit."""
     from pipeline.settings import get_settings
-    from pipeline.store import retention
+    from pipeline.store import retention, steady
 
     settings = get_settings()
+    steady.demand(settings, trust=clock_is_right)
     done = retention.expire(settings, settings.retention_days if days is None else days)
     _log("expired", parts=done.parts, files=done.files, bytes=done.freed_bytes)
     typer.echo(

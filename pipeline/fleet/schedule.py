@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import shapely
 
 from pipeline.cameras.registry import Registry
@@ -13,6 +15,10 @@ from pipeline.settings import Settings
 
 #: A camera in the area of an order in force gets so many times another's share.
 ORDER_WEIGHT = 4.0
+#: A camera's weight by how busy it is: people a minute, as a share of the mean of all
+#: cameras, within these bounds. The least busy with an order goes before the busiest
+#: without; one before which nobody passes still gets its turn.
+LEAST_BUSY, MOST_BUSY = 0.5, 1.5
 
 
 def choose(
@@ -33,9 +39,21 @@ def choose(
     )
 
 
-def weight(camera: str, urgent: frozenset[str]) -> float:
-    """Return a camera's weight."""
-    return ORDER_WEIGHT if camera in urgent else 1.0
+def weight(
+    camera: str, urgent: frozenset[str], busy: Mapping[str, float] | None = None
+) -> float:
+    """Return a camera's weight: by the orders in force, then by its activity.
+
+    Parameters
+    ----------
+    busy : people a minute of the cameras seen so far; others count as average.
+    """
+    base = ORDER_WEIGHT if camera in urgent else 1.0
+    known = busy or {}
+    mean = sum(known.values()) / len(known) if known else 0.0
+    if not mean or camera not in known:
+        return base
+    return base * min(MOST_BUSY, max(LEAST_BUSY, known[camera] / mean))
 
 
 def urgent_cameras(settings: Settings, registry: Registry) -> frozenset[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ _KEYS = {
     "folder",
     "rtsp",
     "clock_offset_s",
+    "clock_offsets_s",
     "user",
     "password_env",
     "settle_s",
@@ -37,11 +39,17 @@ class Source:
     #: seconds the source's clock is ahead of UTC; subtracted from the clips' start
     clock_offset_s: float = 0.0
     settle_s: float = 5.0  #: a clip is whole when it has not grown for so long
+    #: the same by camera, in a folder of several whose clocks differ
+    clock_offsets_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The source in messages; never with a password."""
         return self.rtsp or str(self.folder)
+
+    def offset_s(self, camera: str) -> float:
+        """Return the seconds a camera's clock is ahead of UTC."""
+        return self.clock_offsets_s.get(camera, self.clock_offset_s)
 
     def address(self) -> str:
         """Return the stream's address with user and password.
@@ -145,6 +153,7 @@ def _source(
                 raise FootageError(f"{where}: {name} must be seconds.") from None
             if numbers[name] < least:
                 raise FootageError(f"{where}: {name} must be at least {least:g}.")
+    offsets = _offsets(entry.get("clock_offsets_s", {}), where, registry)
     if "rtsp" not in entry:
         folder = (home / entry["folder"]).absolute()
         return Source(
@@ -152,7 +161,10 @@ def _source(
             folder,
             clock_offset_s=numbers.get("clock_offset_s", 0.0),
             settle_s=numbers.get("settle_s", 5.0),
+            clock_offsets_s=offsets,
         )
+    if offsets:
+        raise FootageError(f"{where}: a stream is of one camera; give clock_offset_s.")
     parts = urlsplit(str(entry["rtsp"]))
     if parts.scheme not in ("rtsp", "rtsps") or not parts.hostname:
         raise FootageError(f"{where}: {entry['rtsp']!r} is no rtsp:// address.")
@@ -172,3 +184,19 @@ def _source(
         clock_offset_s=numbers.get("clock_offset_s", 0.0),
         settle_s=0.0,
     )
+
+
+def _offsets(entry: object, where: str, registry: Registry) -> dict[str, float]:
+    """Read the table of cameras and seconds."""
+    if not isinstance(entry, dict):
+        raise FootageError(
+            f"{where}: clock_offsets_s is a table of cameras, for instance "
+            '{ "BC-00001" = 12.5 }.'
+        )
+    found = {}
+    for camera, seconds in entry.items():
+        registry.get(camera)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise FootageError(f"{where}: the offset of {camera} must be seconds.")
+        found[camera] = float(seconds)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import sqlite3
 import time
@@ -47,8 +48,15 @@ CREATE TABLE IF NOT EXISTS cameras (
     last_at REAL,
     changed_at REAL
 ) STRICT;
-PRAGMA user_version = 1;
 """
+#: Version of the tables -> what brings those of the version before there. The tables
+#: above are those of version 1, of the first release, and stay as they are.
+_MIGRATIONS = {2: "ALTER TABLE cameras ADD COLUMN activity REAL"}
+VERSION = max(_MIGRATIONS)
+#: A camera's activity is a mean over about so much of its latest footage, seconds.
+_ACTIVITY_S = 1800.0
+#: Nothing waits longer than this: a moment farther ahead is of a clock that was wrong.
+LONGEST_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -122,17 +130,39 @@ def only_one(settings: Settings) -> Iterator[None]:
 
 
 class State:
-    """The watch's memory. One writer (see `only_one`), any readers."""
+    """The watch's memory. One writer (see `only_one`), any readers.
 
-    def __init__(self, settings: Settings) -> None:
+    Raises
+    ------
+    FootageError
+        If a newer version of the program has written it.
+    """
+
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         path = path_of(settings)
         path.parent.mkdir(parents=True, exist_ok=True)
+        where = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._db = sqlite3.connect(
-            path, isolation_level=None, timeout=10, check_same_thread=False
+            where, isolation_level=None, timeout=10, check_same_thread=False, uri=True
         )
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL").close()
+        [version] = self._db.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            self._db.close()
+            raise FootageError(
+                f"{path} was written by a newer Dongseon (tables {version}, this one "
+                f"knows {VERSION}); update the program."
+            )
+        if not read_only:
+            self._db.execute("PRAGMA journal_mode = WAL").close()
+            self._migrate(version)
+
+    def _migrate(self, version: int) -> None:
         self._db.executescript(_SCHEMA)
+        for number in range(max(version, 1) + 1, VERSION + 1):
+            self._db.executescript(
+                f"BEGIN; {_MIGRATIONS[number]}; PRAGMA user_version = {number}; COMMIT"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -169,10 +199,11 @@ class State:
     def oldest_waiting(self) -> list[Clip]:
         """Return each camera's oldest clip that waits and is due."""
         rows = self._db.execute(
-            "SELECT *, min(path) FROM clips WHERE state = 'waiting' AND due_at <= ? "
+            "SELECT *, min(path) FROM clips WHERE state = 'waiting' "
+            "AND (due_at <= :now OR due_at > :now + :longest) "
             "AND camera NOT IN (SELECT camera FROM clips WHERE state = 'running') "
             "GROUP BY camera",
-            (time.time(),),
+            {"now": time.time(), "longest": LONGEST_WAIT_S},
         ).fetchall()
         return [_clip(row) for row in rows]
 
@@ -219,6 +250,25 @@ class State:
             {"camera": camera, **amounts},
         )
 
+    def saw(self, camera: str, tracklets: int, footage_s: float) -> None:
+        """Enter how busy a camera was over some footage."""
+        if footage_s <= 0:
+            return
+        self._camera(camera)
+        new = 1 - math.exp(-footage_s / _ACTIVITY_S)
+        self._db.execute(
+            "UPDATE cameras SET activity = coalesce(activity + :new * (:rate - "
+            "activity), :rate) WHERE camera = :camera",
+            {"camera": camera, "new": new, "rate": 60 * tracklets / footage_s},
+        )
+
+    def activity(self) -> dict[str, float]:
+        """Return the people a minute of each camera of which footage was analysed."""
+        rows = self._db.execute(
+            "SELECT camera, activity FROM cameras WHERE activity IS NOT NULL"
+        )
+        return {row[0]: row[1] for row in rows}
+
     def tell(self, camera: str, **values: object) -> None:
         """Set a camera's link, fault, share or last_at."""
         self._camera(camera)
@@ -263,7 +313,7 @@ def cameras(settings: Settings) -> list[CameraState]:
     """Return the figures of every camera, also while the watch runs."""
     if not path_of(settings).exists():
         return []
-    with contextlib.closing(State(settings)) as state:
+    with contextlib.closing(State(settings, read_only=True)) as state:
         return state.cameras()
 
 

@@ -13,17 +13,20 @@ from pipeline.cameras import registry as registries
 from pipeline.cameras.registry import Registry
 from pipeline.errors import CameraError, FootageError, StoreError
 from pipeline.fleet import schedule
+from pipeline.fleet.notify import notify
 from pipeline.fleet.recorder import FIRST_PAUSE_S, STALL_S, Recorder
 from pipeline.fleet.sources import Source
 from pipeline.fleet.state import State, only_one
 from pipeline.fleet.workers import Job, Outcome, Work, Worker, analyse
 from pipeline.footage.sources import SUFFIXES
 from pipeline.settings import Settings
-from pipeline.store import disk, layout, log
+from pipeline.store import disk, layout, log, steady
 from pipeline.store.place import root_of
 
 #: Seconds between two looks into the folders, at the orders, at what is stored.
 SCAN_S, ORDERS_S, VERIFY_S = 2.0, 30.0, 3600.0
+#: Seconds between two signs of life to systemd.
+ALIVE_S = 10.0
 #: A clip that breaks its worker is tried so often, with these pauses, seconds.
 TRIES, PAUSES_S = 3, (10.0, 60.0)
 #: Pause after work was put off for want of room, seconds.
@@ -74,6 +77,7 @@ class Watch:
         with only_one(self.settings):
             self.state = State(self.settings)
             self.state.resume()
+            notify("READY=1")
             self.verify()
             self.expire_recordings()
             registry = registries.load(self.settings.registry)
@@ -87,6 +91,7 @@ class Watch:
             try:
                 self._loop(workers, registry, once, tick)
             finally:
+                notify("STOPPING=1")
                 for recorder in recorders:
                     recorder.stop()
                 for worker in workers:
@@ -102,7 +107,7 @@ class Watch:
         once: bool,
         tick: Callable[[], object] | None,
     ) -> None:
-        scan = orders = ticked = 0.0
+        scan = orders = ticked = alive = 0.0
         verify = time.monotonic() + VERIFY_S
         while not self._ending.is_set():
             now = time.monotonic()
@@ -121,6 +126,9 @@ class Watch:
                 self._enter(worker.poll())
                 if worker.free and not self.no_room:
                     self._begin(worker)
+            if now >= alive:
+                notify("WATCHDOG=1")
+                alive = now + ALIVE_S
             if tick is not None and now >= ticked:
                 tick()
                 ticked = now + 0.25
@@ -184,6 +192,11 @@ class Watch:
 
         Clips in watched folders belong to the operator and are left alone.
         """
+        try:
+            steady.demand(self.settings)
+        except StoreError as error:
+            self.say("put off", reason=str(error))
+            return 0
         oldest = time.time() - self.settings.retention_days * 86_400
         gone = 0
         for source in self.sources:
@@ -242,7 +255,7 @@ class Watch:
         self.state.set(clip.path, "running")
         offset = next(
             (
-                s.clock_offset_s
+                s.offset_s(clip.camera)
                 for s in self.sources
                 if s.name == clip.source and not s.rtsp
             ),
@@ -256,17 +269,16 @@ class Watch:
             return
         job, figures = outcome.job, dict(outcome.figures)
         clip = self.state.clip(job.path)
+        # Also what came to nothing: bad clips of one camera must not hold up the rest.
+        weight = schedule.weight(job.camera, self._urgent, self.state.activity())
+        self.state.add(job.camera, share=outcome.seconds / weight)
         if outcome.kind == "done":
             footage_s, work_s = figures.pop("footage_s"), figures.pop("work_s")
             tracklets, notes = figures.pop("tracklets"), figures.pop("notes")
             self.state.set(job.path, "done", note=notes, done_at=time.time(), **figures)
-            share = work_s / schedule.weight(job.camera, self._urgent)
+            self.state.saw(job.camera, tracklets, footage_s)
             self.state.add(
-                job.camera,
-                footage_s=footage_s,
-                work_s=work_s,
-                tracklets=tracklets,
-                share=share,
+                job.camera, footage_s=footage_s, work_s=work_s, tracklets=tracklets
             )
             self.state.stored_until(job.camera, figures["end_at"])
             self.state.tell(job.camera, fault="")

@@ -8,13 +8,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from pipeline import logs
-from pipeline.errors import DongseonError, FootageError, StoreError
+from pipeline.errors import DongseonError, FootageError
 from pipeline.settings import Settings
 from pipeline.store import disk
 
@@ -33,8 +32,9 @@ class Outcome:
     """What became of a job."""
 
     job: Job
-    kind: str  #: done, refused, later (no room), broke or stopped
+    kind: str  #: done, refused, later (no room, no weights), broke or stopped
     note: str = ""
+    seconds: float = 0.0  #: it took
     figures: dict[str, Any] = field(default_factory=dict)
 
 
@@ -85,8 +85,7 @@ class Worker:
         self._process: Any = None
         self._pipe: Connection | None = None
         self.job: Job | None = None
-        self.begun_at: datetime | None = None
-        self._sign = 0.0
+        self._begun = self._sign = 0.0
 
     @property
     def free(self) -> bool:
@@ -103,7 +102,7 @@ class Worker:
         if self._process is None or not self._process.is_alive():
             self._start()
         assert self._pipe is not None
-        self.job, self._sign = job, time.monotonic()
+        self.job, self._begun, self._sign = job, time.monotonic(), time.monotonic()
         self._pipe.send(job)
 
     def poll(self) -> Outcome | None:
@@ -162,7 +161,8 @@ class Worker:
 
     def _ended(self, kind: str, note: str, figures: dict | None = None) -> Outcome:
         assert self.job is not None
-        outcome = Outcome(self.job, kind, note, figures or {})
+        seconds = time.monotonic() - self._begun
+        outcome = Outcome(self.job, kind, note, seconds, figures or {})
         self.job = None
         return outcome
 
@@ -192,10 +192,8 @@ def _done(
         return "later", str(error), {}
     except FootageError as error:
         return "refused", str(error), {}
-    except StoreError as error:
+    except DongseonError as error:  # of the store, the weights, the registry
         return "later", str(error), {}
-    except DongseonError as error:
-        return "refused", str(error), {}
     except (EOFError, BrokenPipeError):
         raise
     except Exception as error:

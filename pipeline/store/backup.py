@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipeline import __version__
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import compact, disk, integrity, layout, log, reader
+from pipeline.store import compact, disk, integrity, layout, log, reader, steady
 from pipeline.store.place import ObjectPath, Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
 
@@ -58,6 +58,7 @@ def backup(settings: Settings, target: Path) -> Copied:
             f"{target} lies in the data folder that it would copy; name a folder on "
             "another disk."
         )
+    steady.demand(settings)  # what expired by the clock is deleted there
     done = Copied()
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import disk, layout, log, quarantine, reader
+from pipeline.store import disk, layout, log, quarantine, reader, steady
 from pipeline.store.place import Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
 
@@ -50,6 +50,9 @@ def compact(
     """
     root = root_of(settings_or_root)
     moment = now or datetime.now(UTC)
+    if isinstance(settings_or_root, Settings):
+        # By a clock that leapt, files look older than they are.
+        grace += timedelta(seconds=steady.gained(settings_or_root))
     hours = merged = removed = freed = 0
     problems = []
     for hour in all_hours(root):
@@ -72,9 +75,13 @@ def compact(
         removed += files
         freed += size
     if isinstance(settings_or_root, Settings):
-        before = moment - timedelta(days=settings_or_root.retention_days)
-        over = quarantine.expire(root, before)
-        removed, freed = removed + over.files, freed + over.bytes
+        try:
+            steady.demand(settings_or_root)
+            before = moment - timedelta(days=settings_or_root.retention_days)
+            over = quarantine.expire(root, before)
+            removed, freed = removed + over.files, freed + over.bytes
+        except StoreError as error:
+            problems.append(str(error))
     return Compaction(hours, merged, removed, freed, tuple(problems))
 
 
@@ -170,7 +177,7 @@ def _worth_it(root: Place, hour: datetime) -> bool:
 
 def _new_unit(rows: pa.Table) -> int:
     """Return a unit above those of all rows, whatever clock they were numbered by."""
-    return max(layout.new_unit(), (pc.max(rows["unit"]).as_py() or 0) + 1)
+    return layout.new_unit(above=pc.max(rows["unit"]).as_py() or 0)
 
 
 def _next_generation(footage: pa.Table) -> pa.Table:

@@ -52,19 +52,28 @@ _REPEATING = (
 _UNIT = re.compile("[0-9a-f]{16}")
 _PENDING = ".pending-"
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+#: Random bits of a step where the clock gives no number: 4 ms of its numbers.
+_STEP_BITS = 24
 _LAST_UNIT = 0
 _UNIT_LOCK = threading.Lock()
 
 
-def new_unit() -> int:
+def new_unit(above: int = 0) -> int:
     """Return a 63-bit number for a publication; later ones are larger.
 
-    Microseconds since 2020 and 12 random bits, so that machines need not agree.
+    Microseconds since 2020 and 12 random bits, so that machines need not agree. Where
+    the clock was ahead before, the numbers go on from there, by a random step: two
+    that both take the next one would overwrite each other's segments.
+
+    Parameters
+    ----------
+    above : a number that the new one is to be larger than.
     """
     global _LAST_UNIT
     micros = int((time.time() - EPOCH.timestamp()) * 1_000_000)
     with _UNIT_LOCK:
-        unit = max((micros << 12) | secrets.randbits(12), _LAST_UNIT + 1)
+        least = max(above, _LAST_UNIT) + 1 + secrets.randbits(_STEP_BITS)
+        unit = max((micros << 12) | secrets.randbits(12), least)
         _LAST_UNIT = unit
     return unit
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import compact, layout, log, quarantine
+from pipeline.store import compact, layout, log, quarantine, steady
 from pipeline.store.place import Place, root_of
 from pipeline.store.schema import TABLES
 
@@ -41,10 +41,12 @@ def expire(
     Raises
     ------
     StoreError
-        If `days` is not positive.
+        If `days` is not positive, or the machine's clock leapt ahead.
     """
     if not days > 0:
         raise StoreError(f"days is {days}; give a positive number of days to keep.")
+    if isinstance(settings_or_root, Settings):
+        steady.demand(settings_or_root)
     root = root_of(settings_or_root)
     before = (now or datetime.now(UTC)) - timedelta(days=days)
     limit = pa.scalar(before, pa.timestamp("us", tz="UTC"))

@@ -20,7 +20,7 @@ from tests.faults.table import Row, keep
 #: Imports once, then forks: a new process takes milliseconds.
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["pytest", programs.__name__, "pipeline.casebook.orders"]
+    ["pytest", programs.__name__, "pipeline.casebook.purge", "pipeline.trace.run"]
 )
 
 

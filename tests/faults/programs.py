@@ -10,6 +10,7 @@ import time
 import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 
@@ -84,6 +85,50 @@ def expire(root: Path, after: int, days: float, now: datetime) -> None:
     while True:
         retention.expire(root, days, now=now)
         (root / "pass").touch()
+
+
+def purge(settings: Settings, after: int) -> None:
+    """Purge for ever: observations, results, exports, rows of the casebook."""
+    from pipeline.casebook import purge as purges
+
+    strike(settings.data_dir, after)
+    while True:
+        purges.purge(settings, "dora")
+        (settings.data_dir / "pass").touch()
+
+
+def unsteady(seed: int) -> random.Random:
+    """Let this process number what it publishes by a clock that leaps by a month."""
+    chance = random.Random(seed)
+
+    def leaping() -> float:
+        return time.time() + chance.choice((0, 1, -1)) * 10 ** chance.uniform(0, 6.4)
+
+    layout.time = SimpleNamespace(time=leaping)  # type: ignore[attr-defined]
+    return chance
+
+
+def ingest_unsteadily(root: Path, tag: str, acknowledged: Path, seed: int) -> None:
+    """Publish parts, also some again, by a clock that leaps."""
+    unsteady(seed)
+    ingest(root, tag, acknowledged, 0)
+
+
+def merge_unsteadily(root: Path, seed: int) -> None:
+    """Compact by a clock that leaps, until killed."""
+    chance = unsteady(seed)
+    while True:
+        now = datetime.now(UTC) + timedelta(seconds=chance.uniform(-3e6, 3e6))
+        compact.compact(root, grace=SHORT, now=now)
+        time.sleep(0.05)
+
+
+def work(settings: Settings, begun: Path) -> None:
+    """Do one queued trace after the other."""
+    from pipeline.worker import Worker
+
+    worker = Worker(settings, daily=False, say=lambda *_event, **_fields: begun.touch())
+    worker.run(once=True, poll_s=0.1)
 
 
 def mend(root: Path, after: int) -> None:

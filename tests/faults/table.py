@@ -6,11 +6,14 @@ ran the tests or several.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import pytest
 
+#: Where the table is left, below the checkout; not committed.
+REPORT = "build/faults.md"
 _PROPERTY = "fault"
 _COUNTS = ("tries", "lost", "doubled", "torn", "reads", "errors")
 
@@ -37,6 +40,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     rows = list(_rows(terminalreporter))
     if not rows:
         return
+    place = terminalreporter.config.rootpath / REPORT
+    with contextlib.suppress(OSError):  # a checkout that may not be written
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(markdown([*rows, _sum(rows)]), encoding="utf-8")
     terminalreporter.section("faults")
     form = "{:<44} {:>6} {:>6} {:>8} {:>6} {:>7} {:>14}"
     terminalreporter.write_line(
@@ -48,6 +55,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             form.format(r.fault, r.tries, r.lost, r.doubled, r.torn, r.reads, r.errors)
         )
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return the table as it stands in docs/operations.md."""
+    lines = [
+        "| fault | tries | rows lost | doubled | parts torn | reads beside "
+        "| reader errors |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        reads = (r.reads, r.errors) if r.reads else ("-", "-")
+        cells = (r.fault, r.tries, r.lost, r.doubled, r.torn, *reads)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
 
 
 def _rows(terminalreporter: pytest.TerminalReporter) -> Iterable[Row]:

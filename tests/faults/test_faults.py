@@ -6,14 +6,26 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.casebook import purge
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import check, compact, layout, reader, repair, snapshot
+from pipeline.store import (
+    backup,
+    check,
+    compact,
+    layout,
+    reader,
+    repair,
+    retention,
+    snapshot,
+    steady,
+)
 from tests.faults import programs
 from tests.faults.conftest import account, start, wait
 from tests.faults.table import Row
@@ -143,3 +155,39 @@ def test_two_writers_of_the_same_footage(
     numbers = reader.tracklets(settings, columns=["tracklet_id", "part_key"])
     pairs = set(zip(*(c.to_pylist() for c in numbers.columns), strict=True))
     row.doubled += numbers.num_rows - len(pairs)
+
+
+@pytest.mark.usefixtures("beside")
+def test_clock_that_leaps(settings: Settings, tmp_path: Path, row: Row) -> None:
+    """Writers and compaction by clocks that differ by a month; then expiry."""
+    root = settings.observations_dir
+    log = tmp_path / "acknowledged"
+    for turn in range(6):
+        before = len(lines(log))
+        programs_ = [
+            start("ingest_unsteadily", root, f"w{turn}", log, turn),
+            start("ingest_unsteadily", root, f"w{turn}", log, 100 + turn),
+            start("merge_unsteadily", root, 200 + turn),
+        ]
+        for program in programs_:
+            wait(program, lambda: len(lines(log)) > before + 12)  # noqa: B023
+        row.tries += len(programs_)
+        account(settings, row, lines(log))
+    assert len(lines(log)) > 60
+    # Expiry does not believe a clock that leapt by a month, until somebody looked.
+    steady.demand(settings)
+    leapt = steady._now()
+    with pytest.MonkeyPatch.context() as patch:
+        far = replace(leapt, wall=leapt.wall + 40 * 86_400)
+        patch.setattr(steady, "_now", lambda: far)
+        for act in (
+            lambda: retention.expire(settings, settings.retention_days),
+            lambda: backup.backup(settings, tmp_path / "backup"),
+            lambda: purge.purge(settings, "dora"),
+        ):
+            with pytest.raises(StoreError, match="clock-is-right"):
+                act()
+            row.tries += 1
+            account(settings, row, lines(log))
+    retention.expire(settings, settings.retention_days)
+    account(settings, row, lines(log))

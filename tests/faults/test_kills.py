@@ -175,3 +175,39 @@ def test_kill_of_results(settings: Settings, tmp_path: Path, row: Row) -> None:
             log.write_text("\n".join(lines(log) - {run}) + "\n")
     assert row.tries == 15
     assert datetime.now(UTC) > programs.RECENT
+
+
+def test_kill_of_purge(settings: Settings, row: Row) -> None:
+    """What is over its limit goes in the end, once; what is not stays throughout."""
+    from pipeline.casebook import audit, cases, database, signing
+    from tests.pipeline.casebook.conftest import open_case
+
+    case = open_case(settings, "P-KEPT")
+    chance, root = random.Random(10), settings.observations_dir
+    kept = fill(root, 3)
+    mine = settings.results_dir / f"case={case}" / "run=1" / "run.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"x" * 1000)
+    for turn in range(15):
+        over = fill(root, 2, hour=-24 * 15 + turn % 2, tag=f"o{turn}")
+        gone = settings.results_dir / f"case=P-GONE{turn}" / "run=1" / "run.parquet"
+        gone.parent.mkdir(parents=True)
+        gone.write_bytes(b"x" * 1000)
+        database.dispose(settings)
+        work = start("purge", settings, chance.randrange(1, 120))
+        wait(work, (settings.data_dir / "pass").exists, 20)
+        (settings.data_dir / "pass").unlink(missing_ok=True)
+        row.tries += 1
+        account(settings, row, kept)
+        row.lost += not mine.exists()
+        assert audit.verify(settings).sound
+        for certificate in (settings.data_dir / "certificates").glob("*.json"):
+            signing.check(certificate, settings=settings)
+        if turn % 3 == 2:
+            database.dispose(settings)
+            work = start("purge", settings, 100_000)
+            wait(work, (settings.data_dir / "pass").exists, 60)
+            (settings.data_dir / "pass").unlink()
+            assert not account(settings, row, kept) & over
+            assert not gone.exists()
+    assert [c.pseudonym for c in cases.list_cases("ana", settings=settings)] == [case]
