@@ -186,7 +186,7 @@ def _s3(endpoint: str) -> pafs.S3FileSystem:
         connect_timeout=5,
         # An object that fits one request is then written by one.
         allow_delayed_open=True,
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=3),
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=2),
     )
 
 

@@ -142,6 +142,19 @@ class Proxy:
         self.cut()
         self._listener.close()
 
+    def _count(self, data: bytes) -> bytes:
+        """Return what of the data may still pass."""
+        with self._lock:
+            if self.down:
+                return b""
+            if self.left is None:
+                return data
+            passing = data[: self.left]
+            self.left -= len(passing)
+            if self.left == 0:
+                self.left, self.down = None, True
+            return passing
+
     def _accept(self) -> None:
         while True:
             try:
@@ -168,18 +181,11 @@ class Proxy:
             while data := source.recv(16_384):
                 while self.stalled:
                     time.sleep(0.01)
-                if self.left is not None:
-                    passing = data[: self.left]
-                    self.left -= len(passing)
-                    sink.sendall(passing)
-                    if self.left <= 0:
-                        self.left = None
-                        self.cut()
-                        break
-                    continue
-                if self.down:
+                passing = self._count(data)
+                sink.sendall(passing)
+                if len(passing) < len(data) or self.down:
+                    self.cut()
                     break
-                sink.sendall(data)
         with self._lock:
             self._pairs -= {source, sink}
         for end in (source, sink):

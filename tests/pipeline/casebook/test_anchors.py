@@ -14,9 +14,7 @@ CLINIC = {"at": ONSET, "lon": 126.78, "lat": 37.50, "place": "the clinic in Sang
 
 
 def test_an_anchor_comes_back_as_entered_and_twice_is_once(book, authorisation):
-    number = anchors.add(
-        authorisation, **CLINIC, seconds=300, metres=80, settings=book
-    )
+    number = anchors.add(authorisation, **CLINIC, seconds=300, metres=80, settings=book)
     again = anchors.add(authorisation, **CLINIC, seconds=300, metres=80, settings=book)
     (found,) = anchors.listed(authorisation, settings=book)
     assert again == number == found.id
