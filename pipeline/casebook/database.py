@@ -66,6 +66,33 @@ def writing(settings: Settings) -> Iterator[Connection]:
         yield connection
 
 
+def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
+    """Migrate the casebook's tables, making them if need be.
+
+    Returns
+    -------
+    Version found (None: there was no casebook) and version now.
+
+    Raises
+    ------
+    DongseonError
+        If it cannot be opened, or a newer version has written it.
+    """
+    url = settings.casebook_database_url
+    path = Path(url.removeprefix("sqlite:///"))
+    before = None
+    if not url.startswith("sqlite:///") or path.exists():
+        made = create_engine(_with_driver(url))
+        try:
+            with _told(), made.connect() as connection:
+                before = _version(connection)
+        finally:
+            made.dispose()
+    dispose(settings)
+    engine(settings)
+    return before, HEAD
+
+
 def dispose(settings: Settings) -> None:
     """Close this process's connections (before a vacuum, or in tests)."""
     with _guard:

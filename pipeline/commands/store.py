@@ -19,6 +19,7 @@ def attach(app: typer.Typer) -> None:
     store = typer.Typer(help="Look after the observation store.", no_args_is_help=True)
     app.add_typer(store, name="store")
     store.command("prepare")(_prepare)
+    store.command("upgrade")(_upgrade)
     store.command("check")(_check)
     store.command("repair")(_repair)
     store.command("stats")(_stats)
@@ -64,6 +65,33 @@ def _prepare() -> None:
     from pipeline.settings import get_settings
 
     typer.echo(f"Views are ready in {prepare(get_settings())}")
+
+
+def _upgrade() -> None:
+    """Bring everything stored by an earlier version to the present one.
+
+    Observations, views, casebook and the watch's memory. Stop watch, worker and
+    dashboard first. Called again it goes on, or finds nothing to do.
+    """
+    from pipeline.casebook import database
+    from pipeline.fleet import state
+    from pipeline.settings import get_settings
+    from pipeline.store import version
+
+    settings = get_settings()
+    with state.only_one(settings):
+        done = version.upgrade(settings)
+        _log("upgraded", segments=done.segments)
+        typer.echo(
+            f"Observations: layout {done.before}, now {version.LAYOUT}; "
+            f"{done.segments} segments were written anew."
+        )
+        typer.echo(f"Views are ready in {prepare(settings)}")
+        before, now = database.bring_up_to_date(settings)
+        typer.echo(f"Casebook: tables {before or 'none'}, now {now}.")
+        if state.path_of(settings).exists():
+            state.State(settings).close()
+            typer.echo(f"The watch's memory: tables {state.VERSION}.")
 
 
 def _compact() -> None:

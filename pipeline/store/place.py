@@ -34,16 +34,32 @@ def root_of(settings_or_root: Settings | Place) -> Place:
     Raises
     ------
     StoreError
-        If the address of the settings cannot be used.
+        If the address of the settings cannot be used, or the store there is of another
+        version's layout.
     """
     if not isinstance(settings_or_root, Settings):
         return settings_or_root
-    if "://" not in settings_or_root.observations:
-        return settings_or_root.observations_dir
+    from pipeline.store import version
+
+    root = raw_root_of(settings_or_root)
+    version.demand(root)
+    return root
+
+
+def raw_root_of(settings: Settings) -> Place:
+    """Return where the observations lie, whatever their layout.
+
+    Raises
+    ------
+    StoreError
+        If the address of the settings cannot be used.
+    """
+    if "://" not in settings.observations:
+        return settings.observations_dir
     return at(
-        settings_or_root.observations,
-        endpoint=settings_or_root.observations_endpoint,
-        patience_s=settings_or_root.observations_patience_s,
+        settings.observations,
+        endpoint=settings.observations_endpoint,
+        patience_s=settings.observations_patience_s,
     )
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import layout, place
+from pipeline.store import layout, place, version
 from pipeline.store.frame import lonlat_sql
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -75,6 +75,7 @@ def ensure(
     one open keeps it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    version.begin(place.root_of(settings))
     layout.seed(place.root_of(settings))
     table = cameras_file(settings)
     if cameras is not None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import disk, layout, log
+from pipeline.store import disk, layout, log, version
 from pipeline.store.ids import digest63
 from pipeline.store.layout import LONGEST_PART, TOLERANCE
 from pipeline.store.place import Place, root_of
@@ -66,6 +66,7 @@ def publish(
     """
     root = root_of(settings_or_root)
     disk.demand(settings_or_root)
+    version.begin(root)
     unit = layout.new_unit()
     footage = _fit(footage, FOOTAGE, "footage", unit)
     if not footage.num_rows:

@@ -290,11 +290,19 @@ def _load(folder: Path, table: str) -> pa.Table:
         raise StoreError(f"{table!r} must be one of {', '.join(TABLES)}.")
     path = folder / f"{table}.parquet"
     try:
-        return pq.read_table(path, partitioning=None).select(TABLES[table].names)
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        found = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(
             f"The result {path} cannot be read ({error}); trace the case again."
         ) from error
+    schema = TABLES[table]
+    columns = [  # an earlier version may not have had it
+        found[field.name]
+        if field.name in found.column_names
+        else pa.nulls(found.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, names=schema.names)
 
 
 def _home(authorisation: Authorisation, settings: Settings) -> Path:

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 import yaml
@@ -29,16 +29,15 @@ SERVICE = {
 
 
 def parsed(arguments: list[str]) -> None:
-    """Parse a command line of ours; click complains of what it does not know."""
+    """Parse a command line of ours; typer complains of what it does not know."""
     if not app.registered_commands:
         register()
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     name = "dongseon"
-    while isinstance(command, click.Group):
+    while hasattr(command, "commands"):
         name, *arguments = arguments
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, f"there is no verb {name}"
-        command = found
+        assert name in command.commands, f"there is no verb {name}"
+        command = command.commands[name]
     command.make_context(name, list(arguments))
 
 
@@ -64,6 +63,12 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert unit.name.partition(".")[0] not in done.stderr
+
+
+def test_what_is_no_command_line_is_found() -> None:
+    for wrong in (["wach"], ["store", "compress"], ["watch", "--jason"]):
+        with pytest.raises(BaseException, match=r"no verb|No such option|jason"):
+            parsed(wrong)
 
 
 @pytest.mark.parametrize(
