@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -134,7 +134,7 @@ class Spans:
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
             )
 
-    @property
+    @cached_property
     def metadata(self) -> pq.FileMetaData:
         """The footer of a Parquet file."""
         where, filesystem = arrow(self._path)

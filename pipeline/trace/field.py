@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from pipeline.trace.passes import Passes
-from pipeline.trace.search import days
+from pipeline.trace.search import SEOUL, days
 from pipeline.trace.wardrobe import Wardrobe
 
 #: Passes lie within this of the middle of their camera's passes, metres; those
@@ -30,6 +30,27 @@ class Reach:
         return Reach(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
+def _days_of(start: np.ndarray) -> np.ndarray:
+    """Dates in Seoul of moments in order, as `days`."""
+    if not len(start):
+        return np.empty(0, np.int64)
+    first, last = days(start[[0, -1]])
+    dates = np.arange(first, last + 1)
+    # Korea keeps no summer time: the first moment of a date is a day after the last.
+    begins = dates[1:] * 86_400.0 - SEOUL.utcoffset(None).total_seconds()
+    edges = np.concatenate([[0], np.searchsorted(start, begins), [len(start)]])
+    return np.repeat(dates, np.diff(edges))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cameras by squares of the ground; m squares that have any."""
+
+    middle: np.ndarray  #: float64 [m, 2], of their passes, metres
+    radius: np.ndarray  #: float64 [m], within which those begin and end
+    members: list[np.ndarray]  #: cameras of each, numbers of `Field.middle`
+
+
 class Field:
     """Passes, n rows ordered by start, with an index by camera and time."""
 
@@ -39,7 +60,7 @@ class Field:
         self.start, self.end = passes.start, passes.end
         self.first, self.last = passes.first, passes.last
         self.error_m, self.camera_no = passes.error_m, passes.camera_no
-        self.day = days(passes.start)
+        self.day = _days_of(passes.start)
         codes, names = passes.models("appearance")
         self.wear = Wardrobe(
             self.day,
@@ -62,21 +83,76 @@ class Field:
                 for k in (0, 1)
             ]
         )
-        away = np.hypot(*(self.first - self.middle[where]).T) if len(where) else where
-        self._sight = max(_SIGHT_M, float(np.max(away, initial=0.0)))
-        self._sight = min(self._sight, 10 * _SIGHT_M)
-        self._longest = float((self.end - self.start).max(initial=0.0))
+        self.longest = float((self.end - self.start).max(initial=0.0))
         self._zero = float(self.start.min(initial=0.0))
         span = float(self.start.max(initial=0.0)) - self._zero
-        self._stride = span + 2e4 + self._longest
+        self._stride = span + 2e4 + self.longest
         # By camera; of one camera they are in order of start already.
         self._order = np.argsort(where, kind="stable")
-        self._key = where[self._order] * self._stride
-        self._key += self.start[self._order] - self._zero
+        self._key = where.take(self._order) * self._stride
+        self._key += self.start.take(self._order) - self._zero
+        #: Metres within which each camera's passes begin and end around `middle`.
+        begins, ends = (
+            self._farthest(places, where, count) for places in (self.first, self.last)
+        )
+        self.radius = np.maximum(begins, ends)
+        sight = max(_SIGHT_M, float(begins.max(initial=0.0)))
+        self._sight = min(sight, 10 * _SIGHT_M)
         self._tree = cKDTree(self.middle) if len(self.middle) else None
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def of_day(self, day: int) -> tuple[int, int]:
+        """First row of a date in Seoul, and the one after its last."""
+        low, high = np.searchsorted(self.day, [day, day + 1])
+        return int(low), int(high)
+
+    def before(
+        self, camera: np.ndarray, begin: np.ndarray, end: np.ndarray
+    ) -> np.ndarray:
+        """Rows of cameras (int64 [k], of `middle`) that start in [begin, end) [k]."""
+        base = camera * self._stride - self._zero
+        low = np.searchsorted(self._key, base + begin)
+        high = np.searchsorted(self._key, base + end)
+        return self._rows(low, high)[0]
+
+    def cells(self, side_m: float) -> Cells:
+        """Return the cameras by squares of a side; made once."""
+        return self.passes.kept(("cells", side_m), lambda: self._cells(side_m))
+
+    def _cells(self, side_m: float) -> Cells:
+        square = np.floor(self.middle / side_m).astype(np.int64)
+        _, which = np.unique(square, axis=0, return_inverse=True)
+        which = which.ravel()
+        order = np.argsort(which, kind="stable")
+        members = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
+        middle = np.array([self.middle[some].mean(axis=0) for some in members])
+        radius = [
+            (np.hypot(*(self.middle[some] - place).T) + self.radius[some]).max()
+            for some, place in zip(members, middle, strict=True)
+        ]
+        return Cells(middle, np.array(radius), members)
+
+    def _farthest(
+        self, places: np.ndarray, where: np.ndarray, count: np.ndarray
+    ) -> np.ndarray:
+        """Metres of each camera's farthest place from its middle."""
+        if not len(places):
+            return np.empty(0)
+        east, north = (places[:, k] - self.middle[:, k].take(where) for k in (0, 1))
+        east *= east
+        north *= north
+        east += north
+        of_camera = east.take(self._order)
+        most = np.maximum.reduceat(of_camera, np.cumsum(count) - count)
+        return np.asarray(np.sqrt(most))
+
+    def _rows(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows in ranges of the index, and how many each range has."""
+        count = np.maximum(high - low, 0)
+        at = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+        return self._order[np.repeat(low, count) + at], count
 
     def near(
         self, tip: np.ndarray, ahead: bool, span: float, speed: float, around: float
@@ -102,7 +178,7 @@ class Field:
         if ahead:
             begin, finish = self.end[tip] - 1, self.end[tip] + span
         else:
-            begin = self.start[tip] - span - self._longest
+            begin = self.start[tip] - span - self.longest
             finish = self.start[tip] + 1
         # A camera far off is reached late: its early passes need no look.
         late = np.hypot(*(self.middle[camera] - place[who]).T) - self._sight - around
@@ -111,10 +187,7 @@ class Field:
         high = finish[who] - (0 if ahead else late)
         low = np.searchsorted(self._key, base + low)
         high = np.searchsorted(self._key, base + high, side="right")
-        count = np.maximum(high - low, 0)
-        total = int(count.sum())
-        at = np.arange(total) - np.repeat(np.cumsum(count) - count, count)
-        row = self._order[np.repeat(low, count) + at]
+        row, count = self._rows(low, high)
         who = np.repeat(who, count)
         if ahead:
             gap = self.start[row] - self.end[tip][who]

@@ -32,7 +32,8 @@ class _Part:
     """What one segment gives."""
 
     chunk: Chunk
-    kept: np.ndarray  #: int64 [k], rows of the chunk that the order covers
+    kept: np.ndarray  #: int64 [k], rows of the chunk that the order covers, by start
+    keys: tuple[np.ndarray, np.ndarray]  #: microseconds of the window, ids; ascending
     columns: dict[str, np.ndarray]  #: of those rows
     codes: dict[str, np.ndarray]  #: kind -> int8 [rows], index of `names`
     names: list[str]
@@ -66,9 +67,10 @@ def passes(scope: Scope, numbers: Sequence[int]) -> Passes:
     at = np.concatenate(
         [part.kept + begin for part, begin in zip(parts, first, strict=False)]
     ).astype(np.int32)
-    ids = np.concatenate([part.columns["ids"] for part in parts])
-    order = _order(np.concatenate([part.columns["micros"] for part in parts]), ids)
-    at = at[order]
+    # Each part is in order: merging them is quick.
+    keys = [np.concatenate([part.keys[k] for part in parts]) for k in (0, 1)]
+    order = _order(*keys)
+    at = at.take(order)
     place = np.full(first[-1], -1, dtype=np.int32)
     place[at] = np.arange(len(at), dtype=np.int32)
     vault = Vault(
@@ -80,15 +82,15 @@ def passes(scope: Scope, numbers: Sequence[int]) -> Passes:
     )
 
     def arranged(name: str) -> np.ndarray:
-        return np.concatenate([part.columns[name] for part in parts])[order]
+        return np.concatenate([p.columns[name] for p in parts]).take(order, axis=0)
 
     names = [
-        "camera_no", "start", "end", "first", "last", "error_m", "face_width_px",
+        "ids", "camera_no", "start", "end", "first", "last", "error_m", "face_width_px",
         "mask_code",
     ]  # fmt: skip
     with ThreadPoolExecutor(max(1, threads)) as pool:
         columns = dict(zip(names, pool.map(arranged, names), strict=True))
-    return Passes(ids=ids[order], at=at, vault=vault, **columns)
+    return Passes(at=at, vault=vault, **columns)
 
 
 def _part(scope: Scope, known: np.ndarray, found: groups.Groups) -> _Part | None:
@@ -116,7 +118,6 @@ def _part(scope: Scope, known: np.ndarray, found: groups.Groups) -> _Part | None
     names: list[str] = []
     columns = {
         "ids": some["tracklet_id"].to_numpy(),
-        "micros": np.rint(start * 1e6).astype(np.int64),
         "camera_no": number,
         "start": start,
         "end": end,
@@ -125,28 +126,29 @@ def _part(scope: Scope, known: np.ndarray, found: groups.Groups) -> _Part | None
         "face_width_px": floats(some["face_width_px"]).astype(np.float32),
         "mask_code": np.maximum(coded(some["mask_state"], states), 0),
     }
-    if not inside.all():
-        rows = rows[inside]
-        columns = {name: column[inside] for name, column in columns.items()}
-    if not len(rows):
+    if not inside.any():
         return None
+    micros = np.rint((start - opens) * 1e6).astype(np.int64)
+    order = _order(micros, columns["ids"])
+    order = order if inside.all() else order[inside[order]]
+    columns = {name: column.take(order, axis=0) for name, column in columns.items()}
     chunk = Chunk(found.segment.path, found.numbers, found.counts)
     codes = {kind: coded(table[f"{kind}_model"], names) for kind in KINDS}
     scale = floats(table["face_scale"]).astype(np.float32)
     codes["face"][np.isnan(scale)] = -1
-    return _Part(chunk, rows, columns, codes, names, scale)
+    keys = micros[order], columns["ids"]
+    return _Part(chunk, rows[order], keys, columns, codes, names, scale)
 
 
 def _order(micros: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Order of start, then id; one sort where both fit a number."""
-    since = micros - micros.min() if len(micros) else micros
-    if int(since.max(initial=0)) >> _MOMENT_BITS:
+    """Order of start (microseconds >= 0), then id; one sort where both fit a number."""
+    if int(micros.max(initial=0)) >> _MOMENT_BITS:
         return np.lexsort((ids, micros))
     # Ids hold camera, start and ordinal: of one moment, camera and ordinal decide.
     ordinal = ids & ((1 << _ORDINAL_BITS) - 1)
     camera = (ids >> (32 + _ORDINAL_BITS)) & ((1 << _CAMERA_BITS) - 1)
-    key = (since << (_CAMERA_BITS + _ORDINAL_BITS)) | (camera << _ORDINAL_BITS)
-    return np.argsort(key | ordinal)
+    key = (micros << (_CAMERA_BITS + _ORDINAL_BITS)) | (camera << _ORDINAL_BITS)
+    return np.argsort(key | ordinal, kind="stable")
 
 
 def _renumbered(parts: list[_Part], kind: str, models: tuple[str, ...]) -> np.ndarray:

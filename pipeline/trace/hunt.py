@@ -22,15 +22,18 @@ import numpy as np
 
 from pipeline.trace import calibration, path, review
 from pipeline.trace import constants as c
+from pipeline.trace.clothing import Law
 from pipeline.trace.field import Field
-from pipeline.trace.motion import spread
 from pipeline.trace.passes import Footage, Passes
+from pipeline.trace.reach import between
 from pipeline.trace.search import Evidence, Faces, Template, templates_of
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
 
 #: Rounds of lending clothing.
 _ROUNDS = 2
+#: Passes whose clothing is looked at together, and what a face adds there at most.
+_LOOKED, _FACE_MOST = 1000, 2.0
 #: Log evidence by which a supposition may fall short of the best and be pursued.
 _PURSUED = 6.0
 
@@ -81,6 +84,9 @@ class Hunt:
         self.face = Faces(passes, faces)
         self.strong = self.face.strong(c.ANCHOR_LLR, threads)
         self.walks: list[Walk] = []
+        #: The walk each pass is in, counted from one; 0: in none. One more for "open".
+        self.place = np.zeros(len(passes) + 1, dtype=np.int32)
+        self.worn = _Worn(np.empty(0, np.int64), np.empty(0, np.int64), [])
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         self.taken = np.zeros(len(passes), dtype=bool)
@@ -111,21 +117,20 @@ class Hunt:
 
     def _grow(self, anchors: np.ndarray) -> None:
         """Follow anchors into walks."""
-        self.walks += follow(self.field, anchors, self.taken)
-        #: The walk each pass is in, -1 none.
-        self.place = np.full(len(self.passes) + 1, -1, dtype=np.int64)
-        for k, walk in enumerate(self.walks):
-            self.place[walk.rows] = k
-        wear = self.field.wear
-        day, views, total = [], [], []
-        for walk in self.walks:
-            today = self.field.day[walk.rows] == self.field.day[walk.rows[0]]
-            worn, _ = wear(walk.rows[today])
+        fresh = follow(self.field, anchors, self.taken)
+        if fresh:  # what is asked of each walk below is read for all at once
+            self.face[np.concatenate([walk.rows for walk in fresh])]
+        day, views, total = [self.worn.day], [self.worn.views], self.worn.total
+        for k, walk in enumerate(fresh, start=len(self.walks)):
+            self.place[walk.rows] = k + 1
+            days = self.field.day[walk.rows]
+            worn, _ = self.field.wear(walk.rows[days == days[0]])
             worn = worn[~np.isnan(worn[:, 0])]
-            day.append(int(self.field.day[walk.rows[0]]))
-            views.append(len(worn))
+            day.append(days[:1])
+            views.append(np.array([len(worn)]))
             total.append(worn.sum(axis=0))
-        self.worn = _Worn(np.array(day, np.int64), np.array(views, np.int64), total)
+        self.walks += fresh
+        self.worn = _Worn(np.concatenate(day), np.concatenate(views), total)
 
     def _persons(self) -> list[_Supposition]:
         """Suppose each of the best walks to be one person's; weigh the persons."""
@@ -243,10 +248,10 @@ class Hunt:
     ) -> tuple[path.Path, np.ndarray]:
         """Draw the path through the walks that may be the patient's."""
         total = weights[:, 0]
-        these, n = self.passes, len(self.passes)
-        held = np.zeros(n, dtype=bool)
-        held[sure] = True
-        fixed = np.array([bool(held[w.rows].any()) for w in self.walks], dtype=bool)
+        these = self.passes
+        fixed = np.zeros(len(self.walks), dtype=bool)
+        within = self.place[sure]
+        fixed[within[within > 0] - 1] = True
         order = np.lexsort((np.arange(len(total)), -total, ~fixed))
         likely = [int(k) for k in order if fixed[k] or total[k] > c.CANDIDATE_LLR]
         size = np.cumsum([len(self.walks[k].rows) for k in likely])
@@ -255,21 +260,21 @@ class Hunt:
             for k, upto in zip(likely, size, strict=True)
             if fixed[k] or upto <= c.MAX_CANDIDATES
         ]
-        llr, before = np.zeros(n), np.full(n, -1, dtype=np.int64)
-        linked, looks = np.zeros(n), np.zeros(n)
-        for k in chosen:
-            rows = self.walks[k].rows
-            free = rows[~held[rows]]
-            looks[free] = max(weights[k, 2], 0.0) / max(len(free), 1)
-            llr[free] = max(total[k], -50.0) / max(len(free), 1)
-            before[rows[1:]], linked[rows[1:]] = rows[:-1], self.walks[k].link
         rows = np.sort(
             np.concatenate([self.walks[k].rows for k in chosen])
             if chosen
             else np.empty(0, np.int64)
         )
-        place = np.full(n + 1, -1, dtype=np.int64)
-        place[rows] = np.arange(len(rows))
+        n = len(rows)
+        llr, before = np.zeros(n), np.full(n, -1, dtype=np.int64)
+        linked, looks = np.zeros(n), np.zeros(n)
+        certain = np.isin(rows, sure)
+        for k in chosen:
+            own = np.searchsorted(rows, self.walks[k].rows)
+            free = own[~certain[own]]
+            looks[free] = max(weights[k, 2], 0.0) / max(len(free), 1)
+            llr[free] = max(total[k], -50.0) / max(len(free), 1)
+            before[own[1:]], linked[own[1:]] = own[:-1], self.walks[k].link
         rate = np.array([self.rates[int(one)] for one in these.camera_no[rows]])
         rate = rate * self.busy(these.start[rows])
         candidates = path.Candidates(
@@ -279,13 +284,13 @@ class Hunt:
             last=these.last[rows],
             error_m=these.error_m[rows],
             camera_no=these.camera_no[rows],
-            llr=llr[rows],
-            certain=held[rows],
+            llr=llr,
+            certain=certain,
             rate=rate * c.WALK_BEGIN_SHARE,
-            before=place[before[rows]],
-            linked=linked[rows],
-            looks=looks[rows],
-            trusted=np.isin(rows, lenders) | held[rows],
+            before=before,
+            linked=linked,
+            looks=looks,
+            trusted=np.isin(rows, lenders) | certain,
         )
         return path.solve(candidates, self.seen), rows
 
@@ -337,37 +342,43 @@ class Hunt:
 
     def _between(self, a: int, b: int, day: int, today: np.ndarray) -> np.ndarray:
         """The likeliest passes of a day after row `a` and before row `b` (-1: open)."""
-        f = self.field
-        low = 0 if a < 0 else int(np.searchsorted(f.start, f.end[a]))
-        high = len(f) if b < 0 else int(np.searchsorted(f.start, f.start[b]))
-        if high <= low or (a >= 0 and b >= 0 and f.start[b] - f.end[a] < 15):
-            return np.empty(0, np.int64)
-        rows = np.arange(low, high)
-        rows = rows[(f.day[rows] == day) & ~self.taken[rows]]
-        score = np.zeros(len(rows))
-        for row, place, other, gap in (
-            (a, f.first[rows], f.last[a], f.start[rows] - f.end[a]),
-            (b, f.last[rows], f.first[b], f.start[b] - f.end[rows]),
-        ):
-            if row >= 0:
-                distance = np.hypot(*(place - other).T)
-                near = spread(distance, np.maximum(gap, 0))
-                score += np.log(np.maximum(near, 1e-300))
-        best = np.argsort(-score, kind="stable")[: c.REACHED]
-        rows, score = rows[best], score[best]
-        worn, _ = f.wear(rows)
+        f, none = self.field, np.empty(0, np.int64)
+        if a >= 0 and b >= 0 and f.start[b] - f.end[a] < 15:
+            return none
         known, law = f.wear(today)
         known = known[~np.isnan(known[:, 0])]
+        if not len(known) or law is None:
+            return none
+        reached = between(f, a, b, day)
+        free = ~self.taken[reached.rows]
+        rows, score = reached.rows[free], reached.score[free]
+        kept, total, least = none, np.empty(0), -np.inf
+        for begin in range(0, len(rows), _LOOKED):
+            part = slice(begin, begin + _LOOKED)
+            # The rest is too far off, whatever it wears.
+            if score[begin] + c.APPEARANCE_CAP + _FACE_MOST < least:
+                break
+            some, alike = self._dressed(rows[part], score[part], known, law)
+            kept, total = np.concatenate([kept, some]), np.concatenate([total, alike])
+            best = np.lexsort((kept, -total))[: c.JOINERS]
+            kept, total = kept[best], total[best]
+            if len(kept) == c.JOINERS:
+                least = float(total[-1])
+        return kept
+
+    def _dressed(
+        self, rows: np.ndarray, score: np.ndarray, known: np.ndarray, law: Law
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of some rows that are dressed like the patient, and their evidence."""
+        worn, _ = self.field.wear(rows)
         has = ~np.isnan(worn[:, 0])
         rows, score, worn = rows[has], score[has], worn[has]
-        if not len(rows) or not len(known) or law is None:
-            return np.empty(0, np.int64)
         alike = law.llr(known.mean(axis=0), len(known), worn, np.ones(len(rows)))
-        alike = alike + np.clip(self.face[rows], 0, 2)
-        score = score + alike
-        kept = np.flatnonzero(alike > c.JOINER_LLR)
-        kept = kept[np.lexsort((rows[kept], -score[kept]))][: c.JOINERS]
-        return rows[kept]
+        near = alike > c.JOINER_LLR - _FACE_MOST
+        rows, score, alike = rows[near], score[near], alike[near]
+        alike = alike + np.clip(self.face[rows], 0, _FACE_MOST)
+        good = alike > c.JOINER_LLR
+        return rows[good], (score + alike)[good]
 
     def _faces_of(self, rows: list[int]) -> list[Template]:
         return [

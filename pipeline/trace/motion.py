@@ -49,14 +49,7 @@ def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     float64, a mixture over soon/late and on foot/by vehicle of an exponential law
     in time and a normal law in the plane, whose spread grows with time.
     """
-    soon = (
-        c.NEXT_SOON_SHARE / c.NEXT_SOON_SECONDS * np.exp(-seconds / c.NEXT_SOON_SECONDS)
-    )
-    late = (
-        (1 - c.NEXT_SOON_SHARE)
-        / c.NEXT_LATE_SECONDS
-        * np.exp(-seconds / c.NEXT_LATE_SECONDS)
-    )
+    soon, late = _waits(seconds)
     moved = np.zeros(np.broadcast(distance, seconds).shape)
     for share, (speed, limit) in (
         (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
@@ -67,6 +60,45 @@ def spread(distance: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         )
     stayed = _bell(distance, np.asarray(c.STAY_SPREAD_M))
     return (soon + late * (1 - c.STAY_SHARE)) * moved + late * c.STAY_SHARE * stayed
+
+
+def spread_bound(
+    distance: np.ndarray, soonest: np.ndarray, latest: np.ndarray
+) -> np.ndarray:
+    """Most that `spread` is at this distance or farther, between two times.
+
+    Parameters
+    ----------
+    distance : metres, straight line, >= 0.
+    soonest, latest : seconds since the patient was last seen, >= 0.
+    """
+    soon, late = _waits(soonest)
+    moved = np.zeros(np.broadcast(distance, soonest).shape)
+    for share, (speed, limit) in (
+        (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
+        (c.VEHICLE_SHARE, c.SPREAD_VEHICLE),
+    ):
+        least, most = (
+            c.SPREAD_BASE_M + np.minimum(speed * seconds, limit)
+            for seconds in (soonest, latest)
+        )
+        # A normal law of the plane is densest where its spread is d / sqrt(2).
+        moved += share * _bell(distance, np.clip(distance / np.sqrt(2), least, most))
+    stayed = _bell(distance, np.asarray(c.STAY_SPREAD_M))
+    return (soon + late * (1 - c.STAY_SHARE)) * moved + late * c.STAY_SHARE * stayed
+
+
+def _waits(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Densities of being seen again soon, and after a stay."""
+    soon = (
+        c.NEXT_SOON_SHARE / c.NEXT_SOON_SECONDS * np.exp(-seconds / c.NEXT_SOON_SECONDS)
+    )
+    late = (
+        (1 - c.NEXT_SOON_SHARE)
+        / c.NEXT_LATE_SECONDS
+        * np.exp(-seconds / c.NEXT_LATE_SECONDS)
+    )
+    return soon, late
 
 
 def _bell(distance: np.ndarray, sd: np.ndarray) -> np.ndarray:

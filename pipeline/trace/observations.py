@@ -194,8 +194,10 @@ class Scope:
         if not len(places):
             return np.zeros(0, dtype=bool)
         camera, deep = self._ground
-        offset = np.abs(places - camera[numbers]).max(axis=1)
-        result = deep[numbers] & (offset <= _DEEP_M)
+        east, north = (
+            np.abs(places[:, k] - camera[:, k].take(numbers)) for k in (0, 1)
+        )
+        result = deep.take(numbers) & (np.maximum(east, north) <= _DEEP_M)
         rest = np.flatnonzero(~result)
         result[rest] = self.inside(places[rest])
         return np.asarray(result)
@@ -221,7 +223,7 @@ class Scope:
 
     def camera_places(self, numbers: np.ndarray) -> np.ndarray:
         """Places [n, 2] of cameras int64 [n] of the area, metres of the local frame."""
-        return np.asarray(self._ground[0][numbers])
+        return np.asarray(self._ground[0].take(numbers, axis=0))
 
 
 def forget() -> None:

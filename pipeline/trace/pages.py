@@ -65,7 +65,7 @@ class PlainColumn:
 
 
 def plain_column(
-    path: Place,
+    path: Place | Spans,
     name: str,
     width: int | None = None,
     *,
@@ -76,8 +76,8 @@ def plain_column(
 
     Parameters
     ----------
-    path : segment; it must not change while the result is in use (segments never
-        do; removing one is harmless).
+    path : segment, or its bytes; it must not change while the result is in use
+        (segments never do; removing one is harmless).
     name : top-level column, binary.
     width : bytes of each value that is not null; default: of the first value.
     groups : row groups to view, ascending; default: all.
@@ -88,7 +88,7 @@ def plain_column(
     -------
     None where the column is stored in another way, or a value has another length.
     """
-    spans = Spans(path)
+    spans = path if isinstance(path, Spans) else Spans(path)
     if not spans.size:
         return None
     metadata = spans.metadata

@@ -124,10 +124,10 @@ class Faces:
         return rows[self[rows] >= least_llr]
 
     def _learn(self, rows: np.ndarray) -> None:
-        fresh = np.unique(rows)
-        fresh = fresh[~self._known[fresh]]
+        fresh = rows[~self._known[rows]]
         if not len(fresh):
             return
+        fresh = np.unique(fresh)
         self._known[fresh] = True
         self._best[fresh] = np.nan
         for model, views in self._views.items():

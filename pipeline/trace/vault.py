@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
 from pipeline.store.groups import open_segment
-from pipeline.store.place import ObjectPath, Place
+from pipeline.store.place import ObjectPath, Place, Spans
 from pipeline.trace import kernel, pages
 
-#: Files held open at most; each takes a descriptor. Of an object store a column that
-#: is open lies in memory.
-_OPEN, _FETCHED = 192, 12
+#: Segments held open at most; each takes two descriptors. Of an object store the
+#: columns that are open lie in memory.
+_OPEN, _FETCHED = 300, 4
 KINDS = ("face", "appearance")
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Vault:
         self.scale, self.place = scale, place
         self.first = np.zeros(len(self.chunks) + 1, dtype=np.int64)
         np.cumsum([chunk.rows for chunk in self.chunks], out=self.first[1:])
-        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._kept: OrderedDict[int, dict[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._rank: dict[tuple[int, str, int], np.ndarray] = {}
 
@@ -241,13 +241,13 @@ class Vault:
             column = None
             if not ((codes >= 0) & (codes != code)).any():
                 column = pages.plain_column(
-                    chunk.path, name, groups=chunk.groups, check=part == "i8"
+                    self._spans(number), name, groups=chunk.groups, check=part == "i8"
                 )
             if column is None or len(column) != count:
                 column = self._decoded(chunk, name, codes == code)
             return column
 
-        return self._open((number, kind, part, code), chunk, make)
+        return self._open(number, (kind, part, code), make)
 
     def _decoded(self, chunk: Chunk, name: str, mine: np.ndarray) -> pages.PlainColumn:
         """Embeddings stored in another way, or of several models: by pyarrow."""
@@ -268,26 +268,34 @@ class Vault:
         def make() -> pq.ParquetFile:
             return open_segment(chunk.path)
 
-        file = self._open((number, "file"), chunk, make)
+        file = self._open(number, "file", make)
         with self._lock:  # a file is read by one thread at a time
             return self._told(
                 chunk, lambda: file.read_row_group(group, columns=list(columns))
             )
 
-    def _open(self, key: tuple[Any, ...], chunk: Chunk, make: Callable[[], T]) -> T:
-        """Return what was opened before, or open it now; the oldest is let go."""
+    def _open(self, number: int, name: Any, make: Callable[[], T]) -> T:
+        """Return what was opened of a chunk before, or open it now.
+
+        The chunk that was not used for longest is let go.
+        """
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                found: T = self._kept[key]
+            held = self._kept.setdefault(number, {})
+            self._kept.move_to_end(number)
+            if name in held:
+                found: T = held[name]
                 return found
+        chunk = self.chunks[number]
         made = self._told(chunk, make)
         with self._lock:
-            self._kept[key] = made
+            held[name] = made
             most = _FETCHED if isinstance(chunk.path, ObjectPath) else _OPEN
             while len(self._kept) > most:
                 self._kept.popitem(last=False)
         return made
+
+    def _spans(self, number: int) -> Spans:
+        return self._open(number, "spans", lambda: Spans(self.chunks[number].path))
 
     @staticmethod
     def _told(chunk: Chunk, make: Callable[[], T]) -> T:

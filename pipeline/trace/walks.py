@@ -18,6 +18,9 @@ from pipeline.trace.field import Field, Reach
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
+#: Scores without clothing at which a pass is no longer looked at, and what the
+#: directions can add to them at most (two of three count at a time).
+_HOPELESS, _TURNS_MOST = -6.0, 2 * np.log(2.4) + 1e-9
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,12 @@ def _next(
     reach = c.WALK_FASTEST * gap + 10 + 2 * field.error_m[near.row]
     stray = (busy[near.tip] + 1) / _BUSY_SECONDS * (reach / _BUSY_METRES) ** 2
     wait = np.exp(-gap / c.WALK_GAP_MEAN_SECONDS) / c.WALK_GAP_MEAN_SECONDS
-    score = _movement(field, tip, near, ahead)
+    score = _movement(field, tip, near)
     score += np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
-    hopeful = score > -6
+    hopeful = score > _HOPELESS - _TURNS_MOST
+    near, score = near.take(hopeful), score[hopeful]
+    score += _turns(field, tip, near, ahead)
+    hopeful = score > _HOPELESS
     near, score = near.take(hopeful), score[hopeful]
     alike = _alike(field, walks, near)
     score = np.where(alike < c.WALK_LEAST_ALIKE, -np.inf, score + alike)
@@ -109,7 +115,7 @@ def _next(
     return near.tip[order], near.row[order], np.minimum(share[order], 0.999)
 
 
-def _movement(field: Field, tip: np.ndarray, near: Reach, ahead: bool) -> np.ndarray:
+def _movement(field: Field, tip: np.ndarray, near: Reach) -> np.ndarray:
     """How much better walking on explains the places than anybody's being there."""
     i, j = tip[near.tip], near.row
     gap, distance = np.maximum(near.gap, 0), near.metres
@@ -122,13 +128,18 @@ def _movement(field: Field, tip: np.ndarray, near: Reach, ahead: bool) -> np.nda
     odd = c.WALK_ODD_SHARE
     # Whoever is there by chance is anywhere in the circle within reach.
     chance = 2 * np.maximum(distance, error) / reach**2
-    result = np.log((1 - odd) * bell + odd * chance) - np.log(chance)
+    return np.asarray(np.log((1 - odd) * bell / chance + odd))
+
+
+def _turns(field: Field, tip: np.ndarray, near: Reach, ahead: bool) -> np.ndarray:
+    """Evidence of the directions in which two passes and the way between them lead."""
+    i, j = tip[near.tip], near.row
+    error = np.hypot(field.error_m[j], field.error_m[i])
     a, b = (i, j) if ahead else (j, i)
     way = field.first[b] - field.last[a]
     one, other = field.last[a] - field.first[a], field.last[b] - field.first[b]
-    far = distance > np.maximum(8.0, 3 * error)
-    result += _turn(one, way, far) + _turn(other, way, far) + _turn(one, other, ~far)
-    return np.asarray(result)
+    far = near.metres > np.maximum(8.0, 3 * error)
+    return _turn(one, way, far) + _turn(other, way, far) + _turn(one, other, ~far)
 
 
 def _turn(one: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.ndarray:

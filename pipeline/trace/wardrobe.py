@@ -34,6 +34,7 @@ class Wardrobe:
         self.model, self._names = model, names
         self._laws: dict[int, tuple[int, Law] | None] = {}
         self._places: dict[int, np.ndarray] = {}
+        self._used: dict[int, int] = {}
         self._where = np.full(len(day), -1, dtype=np.int32)
 
     def law(self, day: int) -> Law | None:
@@ -54,16 +55,12 @@ class Wardrobe:
         if found is None:
             return np.full((len(rows), 1), np.nan), None
         model, law = found
-        fresh = np.unique(rows[self._where[rows] < 0])
+        fresh = rows[self._where[rows] < 0]
         fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
         if len(fresh):
+            fresh = np.unique(fresh)
             placed = law.place(self._fetch(fresh, self._names[model]))
-            known = self._places.get(day)
-            base = 0 if known is None else len(known)
-            self._where[fresh] = base + np.arange(len(fresh))
-            self._places[day] = (
-                placed if known is None else np.concatenate([known, placed])
-            )
+            self._where[fresh] = self._put(day, placed) + np.arange(len(fresh))
         known = self._places.get(day)
         if known is None:
             return np.full((len(rows), 1), np.nan), None
@@ -71,6 +68,19 @@ class Wardrobe:
         result = known[np.maximum(where, 0)]
         result[(where < 0) | (self.day[rows] != day)] = np.nan
         return result, law
+
+    def _put(self, day: int, placed: np.ndarray) -> int:
+        """Keep placed clothing of a day; return where it begins."""
+        base, room = self._used.get(day, 0), self._places.get(day)
+        need = base + len(placed)
+        if room is None or need > len(room):  # doubled, so that little is copied
+            wider = np.empty((max(need, 2 * base), placed.shape[1]))
+            if room is not None:
+                wider[:base] = room[:base]
+            self._places[day] = room = wider
+        room[base:need] = placed
+        self._used[day] = need
+        return base
 
     def _of(self, day: int) -> tuple[int, Law] | None:
         if day not in self._laws:
