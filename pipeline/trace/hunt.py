@@ -33,7 +33,7 @@ from pipeline.trace.walks import Walk, follow
 #: Rounds of lending clothing.
 _ROUNDS = 2
 #: Passes whose clothing is looked at together, and what a face adds there at most.
-_LOOKED, _FACE_MOST = 1000, 2.0
+_LOOKED, _FACE_MOST = 4000, 2.0
 #: Log evidence by which a supposition may fall short of the best and be pursued.
 _PURSUED = 6.0
 
