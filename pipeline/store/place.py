@@ -125,12 +125,13 @@ class Spans:
 
     def __init__(self, path: Place) -> None:
         self._path = path
-        self._mapped: np.ndarray | None = None
+        #: The whole file, uint8, where it lies on this machine.
+        self.mapped: np.ndarray | None = None
         self.size = path.stat().st_size
         if not self.size or isinstance(path, ObjectPath):
             return
         with open(path, "rb") as file:
-            self._mapped = np.frombuffer(
+            self.mapped = np.frombuffer(
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
             )
 
@@ -144,8 +145,8 @@ class Spans:
 
     def read(self, begin: int, count: int) -> np.ndarray:
         """Return `count` bytes from `begin`, uint8."""
-        if self._mapped is not None:
-            return self._mapped[begin : begin + count]
+        if self.mapped is not None:
+            return self.mapped[begin : begin + count]
         path = self._path
         assert isinstance(path, ObjectPath)
 

@@ -174,6 +174,20 @@ def scan(
             yield part
 
 
+def logged(
+    settings: Settings, window: Window
+) -> tuple[tuple[datetime, tuple[str, ...]], ...]:
+    """Return hours of a window and their files of the footage log.
+
+    Files never change: as long as these are the same, so is what is visible.
+    """
+    root = root_of(settings)
+    return tuple(
+        (hour, tuple(sorted(layout.segment_names(root, "footage", hour))))
+        for hour in _hours(root, window)
+    )
+
+
 def segments(
     settings: Settings,
     table: str,

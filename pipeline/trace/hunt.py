@@ -15,36 +15,33 @@ Where somebody was pointed at, or a reviewer accepted a pass, that is the suppos
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pipeline.trace import calibration, path, review
 from pipeline.trace import constants as c
-from pipeline.trace.clothing import Law
 from pipeline.trace.field import Field
+from pipeline.trace.joiners import joiners
 from pipeline.trace.passes import Footage, Passes
-from pipeline.trace.reach import between
 from pipeline.trace.search import Evidence, Faces, Template, templates_of
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
 
 #: Rounds of lending clothing.
 _ROUNDS = 2
-#: Passes whose clothing is looked at together, and what a face adds there at most.
-_LOOKED, _FACE_MOST = 4000, 2.0
 #: Log evidence by which a supposition may fall short of the best and be pursued.
 _PURSUED = 6.0
 
 
 @dataclass(frozen=True)
 class _Worn:
-    """What walks wore: sums over their passes of one day."""
+    """What is known of walks; clothing as sums over their passes of one day."""
 
     day: np.ndarray  #: int64 [w]
     views: np.ndarray  #: int64 [w], passes whose clothing was seen
     total: list[np.ndarray]  #: w sums, float64 [k]
+    face: np.ndarray  #: float64 [w], evidence of all their faces
 
 
 @dataclass
@@ -86,7 +83,7 @@ class Hunt:
         self.walks: list[Walk] = []
         #: The walk each pass is in, counted from one; 0: in none. One more for "open".
         self.place = np.zeros(len(passes) + 1, dtype=np.int32)
-        self.worn = _Worn(np.empty(0, np.int64), np.empty(0, np.int64), [])
+        self.worn = _Worn(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         self.taken = np.zeros(len(passes), dtype=bool)
@@ -121,16 +118,20 @@ class Hunt:
         if fresh:  # what is asked of each walk below is read for all at once
             self.face[np.concatenate([walk.rows for walk in fresh])]
         day, views, total = [self.worn.day], [self.worn.views], self.worn.total
+        face = [self.worn.face]
         for k, walk in enumerate(fresh, start=len(self.walks)):
             self.place[walk.rows] = k + 1
             days = self.field.day[walk.rows]
             worn, _ = self.field.wear(walk.rows[days == days[0]])
             worn = worn[~np.isnan(worn[:, 0])]
+            face.append(np.array([self._faces(walk.rows)]))
             day.append(days[:1])
             views.append(np.array([len(worn)]))
             total.append(worn.sum(axis=0))
         self.walks += fresh
-        self.worn = _Worn(np.concatenate(day), np.concatenate(views), total)
+        self.worn = _Worn(
+            np.concatenate(day), np.concatenate(views), total, np.concatenate(face)
+        )
 
     def _persons(self) -> list[_Supposition]:
         """Suppose each of the best walks to be one person's; weigh the persons."""
@@ -164,6 +165,11 @@ class Hunt:
         doubt = self._doubt(rows[his])
         return replace(one, evidence=float(prior + face - doubt))
 
+    def _walks_of(self, rows: np.ndarray) -> np.ndarray:
+        """Which walks some rows are in, ascending."""
+        within = np.unique(self.place[rows])
+        return within[within > 0] - 1
+
     def _faces(self, rows: np.ndarray) -> float:
         """Evidence of all faces of some passes of one person."""
         return calibration.faces_llr(self.face[rows])
@@ -186,7 +192,7 @@ class Hunt:
             if turn and set(lenders.tolist()) == lent:
                 break
             lent = set(lenders.tolist())
-            self._grow(self._joiners(lenders))
+            self._grow(joiners(self.field, self.face, self.taken, self.place, lenders))
             one = self._suppose(one.sure, lenders)
         return one
 
@@ -198,9 +204,10 @@ class Hunt:
     ) -> _Supposition:
         """Weigh all walks by faces and the lenders' clothing; draw the path."""
         weights = np.zeros((len(self.walks), 3))
-        for k, walk in enumerate(self.walks):
-            rows = walk.rows[~np.isin(walk.rows, sure)]
-            weights[k, 1] = self._faces(rows)
+        weights[:, 1] = self.worn.face
+        for k in self._walks_of(sure):
+            rows = self.walks[k].rows
+            weights[k, 1] = self._faces(rows[~np.isin(rows, sure)])
         weights[:, 2] = self._worn_alike(lenders)
         weights[:, 0] = weights[:, 1] + weights[:, 2]
         if len(self.refused):
@@ -230,8 +237,9 @@ class Hunt:
             views = self.worn.views[which]
             mean = np.broadcast_to(worn.sum(axis=0), total.shape).copy()
             left = np.full(len(which), len(today))
-            for n, k in enumerate(which):  # a walk's own views say nothing of it
-                own = np.isin(today, self.walks[k].rows)
+            owner = self.place[today] - 1
+            for k in np.intersect1d(owner, which):  # own views say nothing of a walk
+                own, n = owner == k, np.searchsorted(which, k)
                 mean[n] -= worn[own].sum(axis=0)
                 left[n] -= int(own.sum())
             some = np.flatnonzero(left > 0)
@@ -250,8 +258,7 @@ class Hunt:
         total = weights[:, 0]
         these = self.passes
         fixed = np.zeros(len(self.walks), dtype=bool)
-        within = self.place[sure]
-        fixed[within[within > 0] - 1] = True
+        fixed[self._walks_of(sure)] = True
         order = np.lexsort((np.arange(len(total)), -total, ~fixed))
         likely = [int(k) for k in order if fixed[k] or total[k] > c.CANDIDATE_LLR]
         size = np.cumsum([len(self.walks[k].rows) for k in likely])
@@ -298,7 +305,6 @@ class Hunt:
         self, held: list[_Supposition]
     ) -> tuple[Evidence, path.Path, np.ndarray]:
         """Put the suppositions together, each by its weight."""
-        n = len(self.passes)
         if not held:
             nobody = path.solve(_no_candidates(), self.seen)
             none = np.empty(0, np.int64)
@@ -308,77 +314,25 @@ class Hunt:
         logs = np.array([*(one.evidence for one in held), nothing])
         weight = np.exp(logs - np.logaddexp.reduce(logs))
         best = held[int(np.argmax(weight[:-1]))]
-        posterior = np.zeros(n)
-        for one, share in zip(held, weight[:-1], strict=True):
-            posterior[one.rows] += share * one.found.posterior
         rows = np.unique(np.concatenate([one.rows for one in held]))
-        rows = rows[(posterior[rows] >= 1e-4) | np.isin(rows, best.rows)]
+        posterior = np.zeros(len(rows))
+        for one, share in zip(held, weight[:-1], strict=True):
+            posterior[np.searchsorted(rows, one.rows)] += share * one.found.posterior
+        kept = (posterior >= 1e-4) | np.isin(rows, best.rows)
+        rows, posterior = rows[kept], posterior[kept]
         at = np.searchsorted(rows, best.rows)
         trust = float(weight[:-1].max())
-        path_rows, link = path.best_of(best.found, posterior[best.rows], trust)
+        path_rows, link = path.best_of(best.found, posterior[at], trust)
         found = replace(
             best.found,
             rows=at[path_rows],
             most_probable=at[best.found.most_probable],
-            posterior=_tempered(posterior[rows], np.isin(rows, self.sure)),
+            posterior=_tempered(posterior, np.isin(rows, self.sure)),
             link=link,
             absent=float(weight[-1]),
             conflicts=tuple((int(at[a]), int(at[b])) for a, b in best.found.conflicts),
         )
         return self._evidence(best.weights), found, rows
-
-    def _joiners(self, lenders: np.ndarray) -> np.ndarray:
-        """Passes dressed like the patient, within reach between sure sightings."""
-        found = []
-        days = self.field.day[lenders]
-        for day in np.unique(days):
-            today = lenders[days == day]
-            ends = [-1, *today.tolist(), -1]
-            for a, b in pairwise(ends):
-                if a >= 0 and self.place[a] == self.place[b]:
-                    continue  # of one walk: nothing was missed between them
-                found.append(self._between(a, b, int(day), today))
-        return np.concatenate(found) if found else np.empty(0, np.int64)
-
-    def _between(self, a: int, b: int, day: int, today: np.ndarray) -> np.ndarray:
-        """The likeliest passes of a day after row `a` and before row `b` (-1: open)."""
-        f, none = self.field, np.empty(0, np.int64)
-        if a >= 0 and b >= 0 and f.start[b] - f.end[a] < 15:
-            return none
-        known, law = f.wear(today)
-        known = known[~np.isnan(known[:, 0])]
-        if not len(known) or law is None:
-            return none
-        reached = between(f, a, b, day)
-        free = ~self.taken[reached.rows]
-        rows, score = reached.rows[free], reached.score[free]
-        kept, total, least = none, np.empty(0), -np.inf
-        for begin in range(0, len(rows), _LOOKED):
-            part = slice(begin, begin + _LOOKED)
-            # The rest is too far off, whatever it wears.
-            if score[begin] + c.APPEARANCE_CAP + _FACE_MOST < least:
-                break
-            some, alike = self._dressed(rows[part], score[part], known, law)
-            kept, total = np.concatenate([kept, some]), np.concatenate([total, alike])
-            best = np.lexsort((kept, -total))[: c.JOINERS]
-            kept, total = kept[best], total[best]
-            if len(kept) == c.JOINERS:
-                least = float(total[-1])
-        return kept
-
-    def _dressed(
-        self, rows: np.ndarray, score: np.ndarray, known: np.ndarray, law: Law
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Those of some rows that are dressed like the patient, and their evidence."""
-        worn, _ = self.field.wear(rows)
-        has = ~np.isnan(worn[:, 0])
-        rows, score, worn = rows[has], score[has], worn[has]
-        alike = law.llr(known.mean(axis=0), len(known), worn, np.ones(len(rows)))
-        near = alike > c.JOINER_LLR - _FACE_MOST
-        rows, score, alike = rows[near], score[near], alike[near]
-        alike = alike + np.clip(self.face[rows], 0, _FACE_MOST)
-        good = alike > c.JOINER_LLR
-        return rows[good], (score + alike)[good]
 
     def _faces_of(self, rows: list[int]) -> list[Template]:
         return [

@@ -84,9 +84,15 @@ class Scope:
         )
         #: Their places, metres of the local frame.
         self.places: dict[int, tuple[float, float]] = {
-            n: (float(x) / 100, float(y) / 100)
-            for n, x, y in zip(numbers, np.ravel(east), np.ravel(north), strict=True)
+            n: (x, y)
+            for n, x, y in zip(
+                numbers,
+                (np.ravel(east) / 100).tolist(),
+                (np.ravel(north) / 100).tolist(),
+                strict=True,
+            )
         }
+        self._opened: tuple[Passes, Footage] | None = None
 
     @property
     def window(self) -> tuple[datetime, datetime]:
@@ -105,17 +111,18 @@ class Scope:
 
     def _state(self, numbers: list[int]) -> tuple[Any, ...]:
         """Tell apart what is stored and what of it may be seen."""
-        parts = reader.segments(self.settings, "tracklet", self.window, numbers)
         return (
             str(root_of(self.settings)),
             self.window,
             shapely.to_wkb(self.authorisation.area),
             hash(tuple((n, *self.places[n]) for n in numbers)),
-            tuple((one.path.name, one.hour, one.hidden.tobytes()) for one in parts),
+            reader.logged(self.settings, self.window),
         )
 
     def _last(self) -> tuple[Passes, Footage]:
         """What this scope opens, from memory if nothing has changed."""
+        if self._opened is not None:
+            return self._opened
         numbers = sorted(self.cameras)
         key = self._state(numbers)
         with _LOCK:
@@ -123,7 +130,8 @@ class Scope:
                 _LAST.clear()  # before the next is read: never two in memory
                 found = gather.passes(self, numbers), self._footage(numbers)
                 _LAST[key] = found
-            return _LAST[key]
+            self._opened = _LAST[key]
+            return self._opened
 
     def detections(
         self, camera_numbers: Iterable[int], start: datetime, end: datetime

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.store import vectors
 from pipeline.store.place import Place, Spans
@@ -32,6 +34,14 @@ class PlainColumn:
 
     blocks: list[np.ndarray]  #: uint8 [m, 4 + width] views of the file, one a page
     first: np.ndarray  #: int64 [pages + 1], number of each block's first value
+    whole: np.ndarray | None = None  #: uint8, the file the blocks are views of
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """Bytes from the beginning of `whole` to each block, int64 [pages]."""
+        assert self.whole is not None
+        start = _address(self.whole)
+        return np.array([_address(one) - start for one in self.blocks], np.int64)
 
     def __len__(self) -> int:
         return int(self.first[-1])
@@ -54,11 +64,15 @@ class PlainColumn:
         if not len(rows):
             return result[:, _LENGTH_BYTES:]
         block = np.searchsorted(self.first, rows, side="right") - 1
-        edge = np.flatnonzero(np.diff(block, prepend=-1))
-        for begin, end in zip(edge, np.append(edge[1:], len(rows)), strict=True):
-            number = block[begin]
-            inside = rows[begin:end] - self.first[number]
-            result[begin:end] = self.blocks[number][inside]
+        if self.whole is not None:
+            at = self.offset[block] + (rows - self.first[block]) * stride
+            result = sliding_window_view(self.whole, stride)[at]
+        else:
+            edge = np.flatnonzero(np.diff(block, prepend=-1))
+            for begin, end in zip(edge, np.append(edge[1:], len(rows)), strict=True):
+                number = block[begin]
+                inside = rows[begin:end] - self.first[number]
+                result[begin:end] = self.blocks[number][inside]
         if not _have_length(result):
             raise ValueError("a stored value has another length than its neighbours")
         return np.ascontiguousarray(result[:, _LENGTH_BYTES:])
@@ -128,7 +142,11 @@ def plain_column(
             begin = end
     first = np.zeros(len(blocks) + 1, dtype=np.int64)
     np.cumsum([len(block) for block in blocks], out=first[1:])
-    return PlainColumn(blocks, first)
+    return PlainColumn(blocks, first, spans.mapped)
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def decoded(column: pa.Array) -> PlainColumn:
