@@ -36,6 +36,10 @@ class Photo(Protocol):
     def model(self) -> str:
         """Registry name of the recogniser."""
 
+    @property
+    def masked_embedding(self) -> np.ndarray | None:
+        """float32 [d], unit length, for masked faces; None where none was made."""
+
 
 @dataclass(frozen=True)
 class Template:
@@ -48,6 +52,7 @@ class Template:
     model: str | None  #: of the embedding
     quality: float | None  #: 0..1
     face_width_px: float | None
+    masked_embedding: np.ndarray | None  #: as embedding, for masked faces
     added_by: str
     added_at: datetime  #: UTC
 
@@ -73,6 +78,9 @@ def enrol_photo(
         "quality": float(template.quality),
         "face_width_px": float(template.face_width_px),
     }
+    masked = template.masked_embedding
+    if masked is not None:
+        content["masked_embedding"] = np.asarray(masked, np.float32).tolist()
     return _enrol(authorisation, "photo", content, settings or get_settings())
 
 
@@ -160,7 +168,7 @@ def _enrol(
 
 
 def _template(row: Row, content: dict[str, Any]) -> Template:
-    vector = content.get("embedding")
+    vector, masked = content.get("embedding"), content.get("masked_embedding")
     return Template(
         id=row.id,
         kind=row.kind,
@@ -169,6 +177,7 @@ def _template(row: Row, content: dict[str, Any]) -> Template:
         model=content.get("model"),
         quality=content.get("quality"),
         face_width_px=content.get("face_width_px"),
+        masked_embedding=None if masked is None else np.asarray(masked, np.float32),
         added_by=row.added_by,
         added_at=row.added_at,
     )

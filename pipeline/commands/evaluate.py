@@ -46,11 +46,24 @@ def evaluate_faces(
         typer.Option("--masked", help="Draw a mask on the second face of a pair."),
     ] = False,
     templates: Templates = None,
+    recogniser: Annotated[
+        str | None, typer.Option(help="Recogniser to measure; default: that in use.")
+    ] = None,
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Fit the template for masked faces anew so many times, each time "
+            "without the people judged; 0 takes enrolment's own.",
+        ),
+    ] = 0,
     out: Out = None,
 ) -> None:
     """Measure face detection and verification on pairs of pictures.
 
-    By face width and, with --masked, with one or both faces under a drawn mask.
+    By face width and, with --masked, with one or both faces under a drawn mask: the
+    first picture of a pair is enrolled as a photo is, with its template for masked
+    faces; the second wears the mask.
     """
     from pipeline.evaluate import faces, tables
     from pipeline.settings import get_settings
@@ -61,16 +74,18 @@ def evaluate_faces(
         settings.weights_dir,
         masked=masked,
         templates=templates,
+        recogniser=recogniser,
+        folds=folds,
         threads=settings.threads,
     )
     _finish(figures, out)
     typer.echo(
-        f"{'':18}{'found':>8}{'accuracy':>10}{'TAR@1e-2':>10}{'TAR@1e-3':>10}"
+        f"{figures['recogniser'][:31]:32}{'found':>8}{'accuracy':>10}{'TAR@1e-2':>10}{'TAR@1e-3':>10}"
         f"{'EER':>8}{'Cllr':>8}"
     )
     for name, one in figures["by_condition"].items():
         typer.echo(
-            f"{name:18}{one['detection_rate']:8.2%}{one['accuracy']:10.2%}"
+            f"{name:32}{one['detection_rate']:8.2%}{one['accuracy']:10.2%}"
             f"{one['tar_at_far_1e-2']:10.2%}{one['tar_at_far_1e-3']:10.2%}"
             f"{one['eer']:8.2%}{one['cllr']:8.3f}"
         )

@@ -31,12 +31,24 @@ def train(
         Path | None,
         typer.Option(help="Pictures of masks to draw over unmasked faces."),
     ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(
+            help="Further people without a mask, one sub-folder for each; with "
+            "--templates they wear drawn masks as well."
+        ),
+    ] = None,
 ) -> None:
     """Train the mask classifier on photographs; the same photographs, the same file."""
     from pipeline.settings import get_settings
     from pipeline.vision import mask_training
 
     mask_training.train(
-        folder, out, get_settings().weights_dir, templates, progress=typer.echo
+        folder,
+        out,
+        get_settings().weights_dir,
+        templates,
+        progress=typer.echo,
+        faces=faces,
     )
     typer.echo(f"written: {out} ({out.stat().st_size} bytes)")

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-group = typer.Typer(help="Model weights: list, fetch, verify.", no_args_is_help=True)
+#: What is shown of each model.
+_SHOWN = ("name", "task", "file", "sha256", "size", "licence", "input_size")
+
+group = typer.Typer(
+    help="Model weights: list, fetch, verify, add, use, calibrate.",
+    no_args_is_help=True,
+)
 
 
 def attach(app: typer.Typer) -> None:
@@ -33,28 +42,61 @@ def fetch(
 
 
 @group.command("list")
-def show() -> None:
-    """List the registered models with origin, licence and state."""
+def show(
+    out: Annotated[
+        Path | None,
+        typer.Option("--json", help="File for everything known of each model."),
+    ] = None,
+) -> None:
+    """List the registered models with origin, licence, input, figures and state."""
     from rich.console import Console
     from rich.table import Table
 
+    from pipeline.evaluate import report
     from pipeline.settings import get_settings
-    from pipeline.vision import models
+    from pipeline.vision import models, own_models, recognisers
 
+    folder = get_settings().weights_dir
+    rows = [
+        {
+            **{key: getattr(weight, key) for key in _SHOWN},
+            "source": f"{weight.package} {weight.version} ({weight.client})",
+            "optional": weight.optional,
+            "measured": weight.notes,
+            "state": problem or "verified",
+        }
+        for weight, problem in models.check(folder)
+    ]
+    rows += [
+        {
+            **{key: getattr(one, key) for key in _SHOWN},
+            "source": one.source,
+            "optional": True,
+            "measured": "",
+            "state": own_models.problem_of(one, folder) or "verified",
+        }
+        for one in own_models.added(folder)
+    ]
+    in_use = recognisers.chosen(folder)
+    if out is not None:
+        report.write({"recogniser": in_use, "models": rows}, out)
     table = Table()
-    for heading in ("name", "task", "file", "MB", "from", "licence", "state"):
+    for heading in ("name", "task", "file, sha256", "MB", "source", "licence"):
         table.add_column(heading)
-    for weight, problem in models.check(get_settings().weights_dir):
+    for heading in ("input", "measured", "state"):
+        table.add_column(heading)
+    for row in rows:
         table.add_row(
-            weight.name + (" (optional)" if weight.optional else ""),
-            weight.task,
-            weight.file,
-            f"{weight.size / 1e6:.1f}",
-            f"{weight.package} {weight.version} ({weight.client})",
-            weight.licence,
-            problem or "verified",
+            str(row["name"]) + (" (optional)" if row["optional"] else ""),
+            str(row["task"]),
+            f"{row['file']} {str(row['sha256'])[:12]}",
+            f"{int(row['size']) / 1e6:.1f}",
+            *(str(row[key]) for key in ("source", "licence", "input_size")),
+            *(str(row[key]) for key in ("measured", "state")),
         )
     Console().print(table)
+    typer.echo(f"face recogniser in use: {in_use}")
+    typer.echo(f"to choose from: {', '.join(recognisers.names(folder))}")
 
 
 @group.command("verify")
@@ -62,10 +104,15 @@ def verify() -> None:
     """Check every weight file against its sha256; exit code 2 when one is wrong."""
     from pipeline.errors import ModelError
     from pipeline.settings import get_settings
-    from pipeline.vision import models
+    from pipeline.vision import models, own_models
 
     folder = get_settings().weights_dir
     wrong = []
+    for one in own_models.added(folder):
+        problem = own_models.problem_of(one, folder)
+        if problem:
+            wrong.append(f"{one.file} {problem}")
+        typer.echo(f"{one.sha256[:12]}  {one.file}: {problem or 'verified'}")
     for weight, problem in models.check(folder):
         absent = problem == "is not there"
         if problem and not (weight.optional and absent):
@@ -75,3 +122,109 @@ def verify() -> None:
         raise ModelError(
             f"In {folder}: {'; '.join(wrong)}; run `dongseon models fetch`."
         )
+
+
+@group.command("add")
+def add(
+    file: Annotated[Path, typer.Argument(help="Weights: .onnx, .tflite or .pb.")],
+    name: Annotated[str, typer.Option(help="New name, stored with what it makes.")],
+    licence: Annotated[str, typer.Option(help="Under which the weights may be used.")],
+    source: Annotated[str, typer.Option(help="Where the weights come from.")],
+    task: Annotated[
+        str,
+        typer.Option(
+            help="face embedding (can be put to use), or face detection, person "
+            "detection, appearance embedding (kept and verified only)."
+        ),
+    ] = "face embedding",
+    sha256: Annotated[
+        str | None, typer.Option(help="Hash the file must have; refused otherwise.")
+    ] = None,
+    colour: Annotated[
+        str, typer.Option(help="Order of the channels: rgb (ArcFace) or bgr.")
+    ] = "rgb",
+    middle: Annotated[
+        float, typer.Option(help="A pixel p enters as (p - middle) / span.")
+    ] = 127.5,
+    span: Annotated[float, typer.Option(help="See --middle; SFace: 0 and 1.")] = 127.5,
+) -> None:
+    """Add weights of your own: run once, copied, hashed; choose them with `use`."""
+    from pipeline.settings import get_settings
+    from pipeline.vision import models, own_models, recognisers
+
+    taken = (*(weight.name for weight in models.WEIGHTS), *recognisers.PARTS)
+    one = own_models.add(
+        file,
+        get_settings().weights_dir,
+        name=name,
+        task=task,
+        licence=licence,
+        source=source,
+        sha256=sha256,
+        colour=colour,
+        middle=middle,
+        span=span,
+        taken=taken,
+    )
+    typer.echo(f"added: {one.name} ({one.sha256[:12]}, takes {one.input_size})")
+    if one.task == own_models.EMBEDDING:
+        typer.echo(f"next: `dongseon models calibrate {one.name} --faces DIR`")
+
+
+@group.command("use")
+def use(
+    name: Annotated[str, typer.Argument(help="A face recogniser, or `default`.")],
+) -> None:
+    """Choose the face recogniser of new footage and photos.
+
+    What was stored by another stays, and is never compared with the new.
+    """
+    from pipeline.settings import get_settings
+    from pipeline.trace import calibration
+    from pipeline.vision import recognisers
+
+    chosen = recognisers.DEFAULT if name == "default" else name
+    digest = recognisers.use(chosen, get_settings().weights_dir)
+    typer.echo(f"face recogniser in use: {chosen} ({digest[:12]})")
+    if not calibration.is_calibrated(chosen):
+        typer.echo(
+            f"{chosen} is not calibrated: a trace will not compare its faces until "
+            f"`dongseon models calibrate {chosen} --faces DIR`.",
+            err=True,
+        )
+
+
+@group.command("calibrate")
+def calibrate(
+    name: Annotated[str, typer.Argument(help="A face recogniser.")],
+    faces: Annotated[
+        Path,
+        typer.Option(help="One sub-folder for each person, with two photographs."),
+    ],
+    templates: Annotated[
+        Path | None,
+        typer.Option(help="Pictures of masks (PNG with transparency) to draw."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files; default: the weights'.")
+    ] = None,
+) -> None:
+    """Fit what a recogniser's similarities mean, on photographs of known people.
+
+    A fused recogniser's parts are fitted by the same photographs.
+    """
+    from pipeline.evaluate import calibrate as fitting
+    from pipeline.settings import get_settings
+
+    settings = get_settings()
+    written = fitting.calibrate(
+        faces,
+        settings.weights_dir,
+        name,
+        templates=templates,
+        out=out,
+        threads=settings.threads,
+    )
+    for model, figures in written.items():
+        told = ", ".join(f"{key} {value:.3f}" for key, value in figures["cllr"].items())
+        typer.echo(f"{model}: Cllr on people held out: {told}")

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.evaluate import drawn, metrics, report
-from pipeline.evaluate.finding import Finder, shrunk
+from pipeline.evaluate.finding import Face, Finder, shrunk
 from pipeline.evaluate.tables import Pairs
-from pipeline.vision import faces
+from pipeline.vision import faces, masked_template, painting, recognisers
 
 #: Widths to which the second picture's face is brought, pixels; None: as it is.
 WIDTHS: tuple[int | None, ...] = (None, 112, 60, 40, 30, 20)
-#: Which pictures of a pair wear a drawn mask: first, second.
-MASKS = {
-    "bare": (False, False),
-    "one_masked": (False, True),
-    "both_masked": (True, True),
-}
 FARS = {"tar_at_far_1e-2": 1e-2, "tar_at_far_1e-3": 1e-3}
 
 
@@ -32,6 +27,18 @@ class View:
 
     masked: bool = False
     width: int | None = None  #: of the face, pixels; None: as it is
+    aware: bool = False  #: as enrolment's template for masked faces
+
+
+#: Views of a pair's first picture, enrolled, and its second: drawn masks or none.
+#: Enrolment makes of a bare photo a template for masked faces as well; what that is
+#: worth shows against the bare template.
+KINDS = {
+    "bare": (View(), View()),
+    "one_masked": (View(aware=True), View(masked=True)),
+    "one_masked_bare_template": (View(), View(masked=True)),
+    "both_masked": (View(masked=True), View(masked=True)),
+}
 
 
 @dataclass
@@ -42,6 +49,9 @@ class Embedded:
     vectors: dict[View, np.ndarray] = field(default_factory=dict)
     #: float32 [number of pictures], width of the face, pixels, NaN likewise
     widths: dict[View, np.ndarray] = field(default_factory=dict)
+    #: float32 [number of pictures, m, d], under the masks that enrolment paints;
+    #: empty where no view needs them
+    painted: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0)))
     #: bool [number of pictures]: the file could be decoded
     readable: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
 
@@ -56,6 +66,8 @@ def evaluate(
     *,
     masked: bool = False,
     templates: Path | None = None,
+    recogniser: str | None = None,
+    folds: int = 0,
     threads: int = 2,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -71,6 +83,11 @@ def evaluate(
         Judge pairs of a bare face and one with a drawn mask (and report both).
     templates
         Pictures of masks to draw; plain ones by default.
+    recogniser
+        Its name; that in use by default.
+    folds
+        Fit the template for masked faces anew so many times, each time without the
+        people judged; 0 takes the one that enrolment takes.
     threads
         Threads of the inference engine.
     quiet
@@ -88,16 +105,25 @@ def evaluate(
         The templates or the weights cannot be used.
     """
     started = time.monotonic()
-    kinds = list(MASKS) if masked else ["bare"]
+    name = recogniser or recognisers.chosen(weights_dir)
+    digest = recognisers.sha256(name, weights_dir)
+    kinds = list(KINDS) if masked else ["bare"]
     views = _views(kinds, WIDTHS)
     pictures = drawn.mask_pictures(templates) if masked else []
     embedded = embed(
-        pairs.images, views, weights_dir, pictures, threads=threads, quiet=quiet
+        pairs.images,
+        views,
+        weights_dir,
+        pictures,
+        recogniser=name,
+        threads=threads,
+        quiet=quiet,
     )
+    held_out = _held_out(pairs, embedded, folds) if masked and folds else None
     usable = embedded.readable[pairs.first] & embedded.readable[pairs.second]
     conditions = {
         f"{kind}/{'full' if width is None else f'{width}px'}": figures(
-            pairs, embedded, MASKS[kind], width, usable
+            pairs, embedded, kind, width, usable, name, held_out
         )
         for kind in kinds
         for width in WIDTHS
@@ -111,9 +137,11 @@ def evaluate(
         "images": int(embedded.readable.sum()),
         "undecodable": int((~embedded.readable).sum()),
         "pairs_left_out": int((~usable).sum()),
+        "recogniser": name,
+        "folds": folds,
         "by_condition": conditions,
         "measured": report.provenance(
-            report.model_hashes(faces.DETECTOR, faces.EMBEDDER),
+            report.model_hashes(faces.DETECTOR) | {name: digest},
             time.monotonic() - started,
         ),
     }
@@ -126,6 +154,7 @@ def embed(
     weights_dir: Path,
     pictures: list[np.ndarray] | None = None,
     *,
+    recogniser: str | None = None,
     threads: int = 2,
     quiet: bool = False,
 ) -> Embedded:
@@ -141,14 +170,21 @@ def embed(
         Folder of verified weights.
     pictures
         Masks to draw where a view is masked, from `drawn.mask_pictures`.
+    recogniser
+        Its name; that in use by default.
     """
+    chosen = recogniser or recognisers.chosen(weights_dir)
     finder = Finder(weights_dir, threads)
-    embedder = faces.FaceEmbedder(weights_dir, threads)
-    count = len(images)
+    embedder = recognisers.load(chosen, weights_dir, threads)
+    count, size = len(images), embedder.dimensions
     result = Embedded(readable=np.zeros(count, bool))
     for view in views:
-        result.vectors[view] = np.full((count, faces.DIMENSIONS), np.nan, np.float32)
+        result.vectors[view] = np.full((count, size), np.nan, np.float32)
         result.widths[view] = np.full(count, np.nan, np.float32)
+    aware = any(view.aware for view in views)
+    if aware:
+        masks = len(painting.COLOURS)
+        result.painted = np.full((count, masks, size), np.nan, np.float32)
     for index, path in enumerate(report.shown(images, "faces", quiet)):
         image = report.read_image(path)
         if image is None:
@@ -156,25 +192,57 @@ def embed(
         result.readable[index] = True
         name = f"{path.parent.name}/{path.name}"
         mask = _mask_drawer(pictures or [], name)
-        for view, (vector, width) in _seen(image, views, finder, embedder, mask):
+        known = finder(image)
+        if known is None:
+            continue
+        for view, vector, width in _seen(image, known, views, finder, embedder, mask):
             result.vectors[view][index] = vector
             result.widths[view][index] = width
+        if aware:
+            crops = masked_template.painted(image, known.landmarks)
+            result.painted[index] = embedder(crops)
+            result.widths[View(aware=True)][index] = known.width
+    if aware:
+        digest = recognisers.sha256(chosen, weights_dir)
+        law = masked_template.law(chosen, digest, weights_dir)
+        result.vectors[View(aware=True)] = _aware(result, law)
     return result
 
 
 def figures(
     pairs: Pairs,
     embedded: Embedded,
-    masks: tuple[bool, bool],
+    kind: str,
     width: int | None,
     usable: np.ndarray,
+    recogniser: str = faces.EMBEDDER,
+    held_out: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Return the figures of one condition: first picture full, second of a width."""
-    first, second = View(masks[0]), View(masks[1], width)
+    """Return the figures of one condition: first picture full, second of a width.
+
+    Parameters
+    ----------
+    pairs, embedded
+        What was embedded, of which pictures.
+    kind
+        One of `KINDS`.
+    width
+        Of the second picture's face, pixels; None: as it is.
+    usable
+        bool [number of pairs]: both pictures can be read.
+    recogniser
+        Name of that which made the embeddings.
+    held_out
+        float32 [number of pairs, d]: templates for masked faces fitted without the
+        people of the pair.
+    """
+    first, second = KINDS[kind]
+    second = replace(second, width=width)
+    enrolled = embedded.vectors[first][pairs.first]
+    if first.aware and held_out is not None:
+        enrolled = held_out
     scores = np.einsum(
-        "ij,ij->i",
-        embedded.vectors[first][pairs.first],
-        embedded.vectors[second][pairs.second],
+        "ij,ij->i", enrolled, embedded.vectors[second][pairs.second]
     ).astype(np.float64)
     scores, same = scores[usable], pairs.same[usable]
     shown = _shown(pairs, embedded, first, second, usable)
@@ -207,7 +275,8 @@ def figures(
             metrics.calibrated(scores, same, "isotonic"), same
         ),
         "cllr_min": metrics.cllr_min(scores, same),
-        "cllr_shipped": _shipped(scores, same, narrower, sum(masks)),
+        "cllr_shipped": _shipped(scores, same, narrower, kind, recogniser),
+        "reliability": _reliability(scores, same, narrower, kind, recogniser),
         "median_width_px": float(np.nanmedian(narrower)) if compared.any() else None,
     }
 
@@ -216,10 +285,10 @@ def _views(kinds: Sequence[str], widths: Sequence[int | None]) -> list[View]:
     """Return every view that the conditions need, once."""
     needed: dict[View, None] = {}
     for kind in kinds:
-        first, second = MASKS[kind]
-        needed[View(first)] = None
+        first, second = KINDS[kind]
+        needed[first] = None
         for width in widths:
-            needed[View(second, width)] = None
+            needed[replace(second, width=width)] = None
     return list(needed)
 
 
@@ -230,16 +299,20 @@ def _mask_drawer(
 
 
 def _seen(  # type: ignore[no-untyped-def]
-    image: np.ndarray, views: Sequence[View], finder: Finder, embedder, mask
+    image: np.ndarray,
+    known: Face,
+    views: Sequence[View],
+    finder: Finder,
+    embedder,
+    mask,
 ):
-    """Yield (view, (vector, width)) of each view in which the face is found."""
-    known = finder(image)
-    if known is None:
-        return
+    """Yield view, vector and width of each view in which the face is found."""
     bases = {False: image}
     if any(view.masked for view in views):
         bases[True] = mask(image, known.landmarks)
     for view in views:
+        if view.aware:
+            continue
         base, box = bases[view.masked], known.box
         scale = (view.width or known.width) / known.width
         if scale < 1:
@@ -248,7 +321,45 @@ def _seen(  # type: ignore[no-untyped-def]
         face = finder(base, near=box) if again else known
         if face is not None:
             aligned = faces.align(base, face.landmarks)
-            yield view, (embedder(aligned[None])[0], face.width)
+            yield view, embedder(aligned[None])[0], face.width
+
+
+def _aware(embedded: Embedded, law: masked_template.Law | None) -> np.ndarray:
+    """Return templates for masked faces, float32 [n, d], NaN without a face."""
+    bare = embedded.vectors[View()]
+    pools = np.full_like(bare, np.nan)
+    for row in np.flatnonzero(np.isfinite(embedded.painted[:, 0, 0])):
+        pools[row] = masked_template.pooled(bare[row], embedded.painted[row])
+    return pools if law is None else law.apply(pools)
+
+
+def _held_out(pairs: Pairs, embedded: Embedded, folds: int) -> np.ndarray:
+    """Return templates for masked faces of each pair's first picture, float32 [n, d].
+
+    Each is fitted without the people of the pair: those linked by genuine pairs.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(pairs.images)
+    same = (pairs.first[pairs.same], pairs.second[pairs.same])
+    links = coo_array((np.ones(len(same[0])), same), shape=(count, count))
+    people, person = connected_components(links, directed=False)
+    fold = np.random.default_rng(metrics.SEED).permutation(people)[person] % folds
+    found = np.isfinite(embedded.painted[:, 0, 0])
+    result = np.full((len(pairs.first), embedded.painted.shape[2]), np.nan, np.float32)
+    bare, painted = embedded.vectors[View()], embedded.painted
+    one, other = fold[pairs.first], fold[pairs.second]
+    for low in range(folds):
+        for high in range(low, folds):
+            mine = np.minimum(one, other) == low
+            mine &= np.maximum(one, other) == high
+            rows = np.flatnonzero(found & (fold != low) & (fold != high))
+            if not mine.any():
+                continue
+            law = masked_template.fit(bare[rows], painted[rows], person[rows])
+            result[mine] = _aware(embedded, law)[pairs.first[mine]]
+    return result
 
 
 def _shown(
@@ -273,11 +384,57 @@ def _shown(
 
 
 def _shipped(
-    scores: np.ndarray, same: np.ndarray, widths: np.ndarray, kind: int
+    scores: np.ndarray, same: np.ndarray, widths: np.ndarray, kind: str, model: str
 ) -> float:
     """Return the Cllr of the evidence that a trace would draw from the scores."""
-    from pipeline.trace.calibration import face_llr
+    return metrics.cllr(_evidence(scores, widths, kind, model), same)
 
-    known = np.isfinite(scores)
-    masks = np.full(int(known.sum()), kind)
-    return metrics.cllr(face_llr(scores[known], widths[known], masks), same[known])
+
+def _reliability(
+    scores: np.ndarray, same: np.ndarray, widths: np.ndarray, kind: str, model: str
+) -> list[dict[str, Any]]:
+    """Return what a trace's evidence says beside what is so, step by step.
+
+    A diagram's points: the log-likelihood ratio stated on average (natural), and the
+    one found by counting pairs, half a pair added to each kind.
+    """
+    stated = _evidence(scores, widths, kind, model)
+    known = np.isfinite(stated)
+    stated, same = stated[known], same[known]
+    steps = []
+    for low, high in pairwise((-np.inf, -1.0, 0.0, 1.0, 2.0, 4.0, 7.0, np.inf)):
+        mine = (stated >= low) & (stated < high)
+        genuine, strangers = int(same[mine].sum()), int((~same[mine]).sum())
+        if not mine.any():
+            continue
+        found = np.log((genuine + 0.5) / (same.sum() + 1))
+        found -= np.log((strangers + 0.5) / ((~same).sum() + 1))
+        steps.append(
+            {
+                "stated": float(stated[mine].mean()),
+                "found": float(found),
+                "genuine": genuine,
+                "strangers": strangers,
+            }
+        )
+    return steps
+
+
+def _evidence(
+    scores: np.ndarray, widths: np.ndarray, kind: str, model: str
+) -> np.ndarray:
+    """Return what a trace makes of the scores, NaN where it makes nothing."""
+    from pipeline.trace import calibration
+
+    if not calibration.is_calibrated(model):
+        return np.full(len(scores), np.nan)
+    kinds = {
+        "bare": calibration.BARE,
+        "one_masked": calibration.MASK_AWARE,
+        "one_masked_bare_template": calibration.ONE_MASKED,
+        "both_masked": calibration.BOTH_MASKED,
+    }
+    told = calibration.face_llr(
+        scores, widths, np.full(len(scores), kinds[kind]), model
+    )
+    return np.where(np.isfinite(scores), told, np.nan)

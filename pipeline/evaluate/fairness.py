@@ -12,7 +12,7 @@ from pipeline.evaluate import faces as face_figures
 from pipeline.evaluate import metrics, report
 from pipeline.evaluate.faces import View
 from pipeline.evaluate.tables import EvaluationError, Groups
-from pipeline.vision import faces
+from pipeline.vision import faces, recognisers
 
 #: Draws of people with replacement, for intervals.
 DRAWS = 500
@@ -53,13 +53,21 @@ def evaluate(
         No two pictures can be compared.
     """
     started = time.monotonic()
+    name = recognisers.chosen(weights_dir)
     embedded = face_figures.embed(
-        groups.images, [View()], weights_dir, threads=threads, quiet=quiet
+        groups.images,
+        [View()],
+        weights_dir,
+        recogniser=name,
+        threads=threads,
+        quiet=quiet,
     )
     vectors, usable = embedded.vectors[View()], embedded.readable
     people, person = np.unique(groups.persons, return_inverse=True)
-    names = np.unique(groups.groups)
-    rows = {name: np.flatnonzero((groups.groups == name) & usable) for name in names}
+    labels = np.unique(groups.groups)
+    rows = {
+        label: np.flatnonzero((groups.groups == label) & usable) for label in labels
+    }
     if threshold is None:
         strangers = np.concatenate(
             [_stranger_scores(vectors[r], person[r]) for r in rows.values()]
@@ -73,8 +81,8 @@ def evaluate(
         threshold = metrics.at_far(strangers, truth, far).threshold
     found = embedded.found(View())
     by_group = {
-        str(name): _of_group(vectors[r], person[r], found[r], threshold)
-        for name, r in rows.items()
+        str(label): _of_group(vectors[r], person[r], found[r], threshold)
+        for label, r in rows.items()
     }
     return {
         "threshold": threshold,
@@ -88,7 +96,8 @@ def evaluate(
         "persons": len(people),
         "undecodable": int((~usable).sum()),
         "measured": report.provenance(
-            report.model_hashes(faces.DETECTOR, faces.EMBEDDER),
+            report.model_hashes(faces.DETECTOR)
+            | {name: recognisers.sha256(name, weights_dir)},
             time.monotonic() - started,
         ),
     }

@@ -12,26 +12,34 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.trace import constants as c
+from pipeline.trace import face_laws
+from pipeline.trace.face_laws import BARE, BOTH_MASKED, MASK_AWARE, ONE_MASKED
+
+__all__ = ["BARE", "BOTH_MASKED", "MASK_AWARE", "ONE_MASKED"]
 
 _GRID = np.linspace(-1.0, 1.0, 2001)
-BARE, ONE_MASKED, BOTH_MASKED = 0, 1, 2
 
 
 def is_calibrated(model: str) -> bool:
     """Tell whether a face model's similarities can be turned into evidence."""
-    return str(model).lower().replace("_", "-") in c.FACE_CALIBRATED_MODELS
+    return face_laws.of(model) is not None
 
 
 def face_llr(
-    similarity: np.ndarray, width_px: np.ndarray, masks: np.ndarray
+    similarity: np.ndarray,
+    width_px: np.ndarray,
+    masks: np.ndarray,
+    model: str = face_laws.DEFAULT,
 ) -> np.ndarray:
     """Log-likelihood ratio of face similarities.
 
     Parameters
     ----------
-    similarity : float [n], cosine of two MobileFaceNet embeddings.
+    similarity : float [n], cosine of two embeddings by the model.
     width_px : float [n], width of the smaller of the two faces; NaN counts as 30.
-    masks : int [n], BARE, ONE_MASKED or BOTH_MASKED.
+    masks : int [n], BARE, ONE_MASKED or BOTH_MASKED; MASK_AWARE where a template
+        made for masked faces met a masked face.
+    model : registry name; 0 comes of a model without calibration.
 
     Returns
     -------
@@ -41,8 +49,11 @@ def face_llr(
     similarity = np.asarray(similarity, dtype=np.float64)
     width = np.nan_to_num(np.asarray(width_px, dtype=np.float64), nan=c.FACE_SMALL_PX)
     masks = np.asarray(masks)
+    laws = face_laws.of(model)
+    if laws is None:
+        return np.zeros(similarity.shape)
     level = ((_level(width) - c.FACE_WIDTHS_PX[0]) / 2).astype(np.int64)
-    table = _face_tables()
+    table = _face_tables(laws)
     # Between two points of the grid in a straight line.
     at = (np.clip(np.nan_to_num(similarity), -1, 1) + 1) / (_GRID[1] - _GRID[0])
     low = np.minimum(at.astype(np.int64), len(_GRID) - 2)
@@ -55,6 +66,11 @@ def face_llr(
     return result
 
 
+def evidence(law: face_laws.At, similarity: np.ndarray) -> np.ndarray:
+    """Log-likelihood ratio of similarities [n] under one law, without any cap."""
+    return np.interp(similarity, _GRID, _face_table(law))
+
+
 def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Count masked sides of pairs of mask states (str arrays), 0, 1 or 2."""
     return np.isin(one, ("worn", "incorrect")).astype(np.int8) + np.isin(
@@ -63,16 +79,18 @@ def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1024)
-def least_similarity(llr: float, masked: bool, width_px: float) -> float:
+def least_similarity(
+    llr: float, kinds: tuple[int, ...], width_px: float, model: str = face_laws.DEFAULT
+) -> float:
     """Return a cosine below which no face reaches an evidence.
 
     Parameters
     ----------
     llr : log-likelihood ratio of `face_llr`.
-    masked : whether the template's face is; the other may be either way.
+    kinds : what the comparison may be: BARE, ONE_MASKED ...
     width_px : of the template's face; the other may be of any width.
+    model : registry name.
     """
-    kinds = (ONE_MASKED, BOTH_MASKED) if masked else (BARE, ONE_MASKED)
     least = np.inf
     for width in np.arange(c.FACE_WIDTHS_PX[0], min(width_px, 112.0) + 2, 2.0):
         for kind in kinds:
@@ -80,6 +98,7 @@ def least_similarity(llr: float, masked: bool, width_px: float) -> float:
                 _GRID,
                 np.full(len(_GRID), min(width, width_px)),
                 np.full(len(_GRID), kind),
+                model,
             )
             reached = np.flatnonzero(some >= llr)
             if len(reached):
@@ -156,49 +175,26 @@ def _level(width: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(width / 2) * 2, c.FACE_WIDTHS_PX[0], c.FACE_WIDTHS_PX[-1])
 
 
-@lru_cache(maxsize=1)
-def _face_tables() -> np.ndarray:
-    """Evidence by masked sides, width in steps of 2 px, and point of the grid."""
+@lru_cache(maxsize=8)
+def _face_tables(laws: face_laws.Laws) -> np.ndarray:
+    """Evidence by kind of comparison, width in steps of 2 px, and point of the grid."""
     first, last = c.FACE_WIDTHS_PX[0], c.FACE_WIDTHS_PX[-1]
     widths = np.arange(first, last + 1, 2)
-    return np.stack(
-        [
-            [_face_table(float(width), kind) for width in widths]
-            for kind in (BARE, ONE_MASKED, BOTH_MASKED)
-        ]
+    table = np.stack(
+        [[_face_table(law.at(float(width))) for width in widths] for law in laws.kinds]
     )
+    table.flags.writeable = False
+    return table
 
 
-def _face_table(width: float, kind: int) -> np.ndarray:
+def _face_table(law: face_laws.At) -> np.ndarray:
     """Evidence at each point of the grid, never falling."""
-    curve: tuple[float, ...]
-    curve = c.FACE_MEAN_BARE if kind == BARE else c.FACE_MEAN_ONE_MASKED
-    shift = 0.0
-    if kind == BOTH_MASKED:
-        curve = tuple(m + c.FACE_BOTH_MASKED_MEAN_SHIFT for m in c.FACE_MEAN_BARE)
-        shift = c.FACE_BOTH_MASKED_IMPOSTOR_SHIFT
-    mean = float(np.interp(width, c.FACE_WIDTHS_PX, curve))
-    genuine = _normal(_GRID, mean, c.FACE_GENUINE_SD)
-    stranger = _impostor(_GRID - shift)
+    genuine = law.genuine(_GRID)
+    stranger = law.stranger(_GRID)
     miss, alike = c.FACE_MISS_SHARE, c.FACE_ALIKE_SHARE
     llr = np.log((1 - miss) * genuine + miss * stranger) - np.log(
         (1 - alike) * stranger + alike * genuine
     )
     lowest = int(np.argmin(llr))
     llr[:lowest] = llr[lowest]
-    table = np.maximum.accumulate(llr)
-    table.flags.writeable = False
-    return table
-
-
-def _impostor(x: np.ndarray) -> np.ndarray:
-    """Density of strangers' cosines: normal body, exponential tail."""
-    start, rate = c.FACE_IMPOSTOR_TAIL_START, c.FACE_IMPOSTOR_TAIL_RATE
-    body = _normal(x, c.FACE_IMPOSTOR_MEAN, c.FACE_IMPOSTOR_SD)
-    joint = float(_normal(np.asarray(start), c.FACE_IMPOSTOR_MEAN, c.FACE_IMPOSTOR_SD))
-    tail = joint * np.exp(-rate * (x - start))
-    return np.maximum(np.where(x < start, body, tail), 1e-300)
-
-
-def _normal(x: np.ndarray, mean: float, sd: float) -> np.ndarray:
-    return np.exp(-0.5 * ((x - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+    return np.maximum.accumulate(llr)

@@ -75,8 +75,6 @@ FACES_FLOOR: Final = -8.0
 FACES_CAP: Final = 16.0
 FACE_SMALL_PX: Final = 30.0
 FACE_LEAST_PX: Final = 20.0
-#: Registry names of face models the figures above hold for.
-FACE_CALIBRATED_MODELS: Final = ("mobilefacenet",)
 
 # --- Appearance (clothing) ---------------------------------------------------------
 # Cosines are drawn out by Fisher's transformation (atanh; Fisher, Biometrika

@@ -57,6 +57,7 @@ def seeds_of(authorisation: Authorisation, passes: Passes, settings: Settings) -
                     model=str(entry.model),
                     vector=np.asarray(entry.embedding, dtype=np.float32),
                     width_px=float(entry.face_width_px or 112.0),
+                    masked_vector=entry.masked_embedding,
                 )
             )
     if not templates and not certain:

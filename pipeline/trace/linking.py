@@ -100,6 +100,7 @@ def _faces_alike(passes: Passes) -> np.ndarray:
             np.where(cosine < FACE_LEAST, c.FACE_IMPOSTOR_MEAN, cosine),
             np.minimum.outer(width[rows], width[rows]),
             np.add.outer(masked[rows], masked[rows]),
+            names[code],
         )
     return result
 

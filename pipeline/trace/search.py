@@ -9,7 +9,7 @@ with the rows of its own model only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta, timezone
 
 import numpy as np
@@ -39,6 +39,8 @@ class Template:
     width_px: float = 112.0  #: width of the face seen
     day: int | None = None  #: appearance: date in Seoul, days since 1970
     tracklet: int | None = None  #: where it comes from, None for a photo
+    #: float32 [d], unit length: stands for `vector` before a masked face
+    masked_vector: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,11 @@ class Faces:
         """
         found = [np.empty(0, np.int64)]
         for model, views in self._views.items():
-            least = np.array(
-                [
-                    calibration.least_similarity(
-                        least_llr, one.mask in _MASKED, one.width_px
-                    )
-                    for one in views
-                ],
-                dtype=np.float32,
-            )
+            vectors, levels = _probes(model, views, least_llr)
+            least = np.array(levels, dtype=np.float32)
             some = np.flatnonzero(np.isfinite(least))
             if len(some):
-                probes = np.stack([views[k].vector for k in some]).astype(np.float32)
+                probes = np.stack([vectors[k] for k in some]).astype(np.float32)
                 found.append(
                     self.passes.vault.scan(
                         model, probes, least[some], threads, progress
@@ -138,19 +133,47 @@ class Faces:
                 continue
             parts = np.empty(cosines.shape)
             states = self.passes.mask_state(some)
+            aware = self._before_masks(model, views, some, states, cosines)
             widths = self.passes.face_width_px[some].astype(np.float64)
             for k, view in enumerate(views):
                 masked = calibration.mask_pair(
                     states, np.full(len(some), view.mask, dtype=object)
                 )
+                masked[aware[:, k]] = calibration.MASK_AWARE
                 seen = np.where(
                     np.isnan(cosines[:, k]), c.FACE_IMPOSTOR_MEAN, cosines[:, k]
                 )
                 parts[:, k] = calibration.face_llr(
-                    seen, np.fmin(widths, view.width_px), masked
+                    seen, np.fmin(widths, view.width_px), masked, model
                 )
             self._llr[some] += _mean_likelihood(parts)
             self._best[some] = np.fmax(self._best[some], _best(cosines))
+
+    def _before_masks(
+        self,
+        model: str,
+        views: Sequence[Template],
+        rows: np.ndarray,
+        states: np.ndarray,
+        cosines: np.ndarray,
+    ) -> np.ndarray:
+        """Put in the cosines of templates made for masked faces, where both are.
+
+        Returns where that was done, bool [rows, views].
+        """
+        done = np.zeros(cosines.shape, dtype=bool)
+        stand_in = {
+            k: replace(view, vector=np.asarray(view.masked_vector))
+            for k, view in enumerate(views)
+            if view.masked_vector is not None
+        }
+        masked = np.flatnonzero(np.isin(states, _MASKED))
+        if stand_in and len(masked):
+            of = list(stand_in.values())
+            _, told = _cosines(self.passes, "face", model, of, FACE_LEAST, rows[masked])
+            place = np.ix_(masked, np.array(list(stand_in)))
+            cosines[place], done[place] = told, True
+        return done
 
 
 def search(
@@ -225,6 +248,28 @@ def days(start: np.ndarray) -> np.ndarray:
     """Dates in Seoul (days since 1970) of Unix seconds."""
     shift = SEOUL.utcoffset(None).total_seconds()
     return np.floor((np.asarray(start) + shift) / 86_400).astype(np.int64)
+
+
+def _probes(
+    model: str, views: Sequence[Template], least_llr: float
+) -> tuple[list[np.ndarray], list[float]]:
+    """What to scan for, and from which cosine each is worth a look."""
+    vectors, least = [], []
+    for one in views:
+        plain, aware = one.mask in _MASKED, one.masked_vector is not None
+        kinds = [calibration.ONE_MASKED + plain] if not aware else []
+        kinds.append(calibration.BARE + plain)
+        vectors.append(one.vector)
+        least.append(
+            calibration.least_similarity(least_llr, tuple(kinds), one.width_px, model)
+        )
+        if one.masked_vector is not None:
+            vectors.append(one.masked_vector)
+            kind = (calibration.MASK_AWARE,)
+            least.append(
+                calibration.least_similarity(least_llr, kind, one.width_px, model)
+            )
+    return vectors, least
 
 
 def _face_remarks(passes: Passes, faces: Sequence[Template]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import PhotoError
-from pipeline.vision import faces
-from pipeline.vision.faces import FaceDetector, FaceEmbedder
+from pipeline.vision import faces, masked_template, recognisers
+from pipeline.vision.faces import FaceDetector
 from pipeline.vision.models import weight_path
 from pipeline.vision.quiet import native_stderr_closed
 
@@ -38,10 +38,12 @@ LEAST_SHARPNESS = 0.2
 class PhotoTemplate:
     """What a photo adds to a gallery; the photo itself is not kept."""
 
-    embedding: np.ndarray  #: float32 [192], unit length
+    embedding: np.ndarray  #: float32 [d], unit length
     quality: float  #: 0..1
     face_width_px: float  #: in the photo
     model: str  #: name of the embedding's model
+    #: float32 [d], unit length: to compare with masked faces instead
+    masked_embedding: np.ndarray | None = None
 
 
 def embed_photo(
@@ -94,11 +96,18 @@ def embed_photo(
         )
     if faces.sharpness(aligned) < LEAST_SHARPNESS:
         raise PhotoError(f"The face in {name} is blurred; take a sharper photo.")
+    name_of_model = recognisers.chosen(weights_dir)
+    embed = _embedder(weights_dir, threads, name_of_model)
+    bare = embed(aligned[None])[0]
+    known = masked_template.law(
+        name_of_model, recognisers.sha256(name_of_model, weights_dir), weights_dir
+    )
     return PhotoTemplate(
-        embedding=_embedder(weights_dir, threads)(aligned[None])[0],
+        embedding=bare,
         quality=faces.quality(aligned, width, marks, float(found.scores[first])),
         face_width_px=width,
-        model=faces.EMBEDDER,
+        model=name_of_model,
+        masked_embedding=masked_template.template(image, marks, bare, embed, known),
     )
 
 
@@ -207,5 +216,5 @@ def _detector(weights_dir: Path, threads: int) -> FaceDetector:
 
 
 @lru_cache(maxsize=2)
-def _embedder(weights_dir: Path, threads: int) -> FaceEmbedder:
-    return FaceEmbedder(weights_dir, threads)
+def _embedder(weights_dir: Path, threads: int, name: str) -> recognisers.Recogniser:
+    return recognisers.load(name, weights_dir, threads)

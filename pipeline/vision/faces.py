@@ -147,6 +147,7 @@ class FaceEmbedder:
 
     #: The network's batch is fixed at two.
     _BATCH = 2
+    dimensions = DIMENSIONS
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
         self._network = Network(

@@ -59,6 +59,7 @@ def train(
     weights_dir: Path,
     templates: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    faces: Path | None = None,
 ) -> dict[str, object]:
     """Train on a folder of photographs and write the coefficients.
 
@@ -75,6 +76,9 @@ def train(
         faces in place and below the nose.
     progress
         Called with a line a step.
+    faces
+        Further photographs of people without a mask, one sub-folder for each; one
+        of each person is taken. With templates they also wear drawn masks.
 
     Returns
     -------
@@ -97,6 +101,9 @@ def train(
             f"{folder} has no usable face in with_mask or in without_mask; both are "
             "needed to train."
         )
+    last = max(sample.photo for sample in samples)
+    further = list(gather_bare(faces, weights_dir, last)) if faces else []
+    samples += further
     if templates is not None:
         samples += drawn(samples, templates)
     present = sorted({sample.state for sample in samples})
@@ -127,6 +134,7 @@ def train(
             name: sum(s.state == state for s in samples)
             for name, state in FOLDERS.items()
         },
+        "further_faces": len(further),
         "templates": sorted(p.name for p in _templates(templates)) if templates else [],
         "seed": SEED,
         "copies": COPIES,
@@ -158,6 +166,38 @@ def gather(folder: Path, weights_dir: Path) -> Iterator[Sample]:
             crop = largest_face(detector, image)
             if crop is not None:
                 yield Sample(crop, state, photo)
+
+
+def gather_bare(folder: Path, weights_dir: Path, last: int) -> Iterator[Sample]:
+    """Yield the face of the first photograph in each sub-folder.
+
+    Parameters
+    ----------
+    folder
+        Has one sub-folder for each person.
+    weights_dir
+        Folder of verified weights.
+    last
+        Highest number of a photograph so far.
+
+    Raises
+    ------
+    ModelError
+        There is no usable face.
+    """
+    detector = FaceDetector(weights_dir)
+    number = last
+    for home in sorted(path for path in folder.glob("*") if path.is_dir()):
+        photos = sorted(p for p in home.iterdir() if p.suffix.lower() in SUFFIXES)
+        image = cv2.imread(str(photos[0]), cv2.IMREAD_COLOR) if photos else None
+        crop = None if image is None else largest_face(detector, image)
+        if crop is not None:
+            number += 1
+            yield Sample(crop, NONE, number)
+    if number == last:
+        raise ModelError(
+            f"{folder} has no sub-folder with a usable face; give one for each person."
+        )
 
 
 def largest_face(detector: FaceDetector, image: np.ndarray) -> np.ndarray | None:
@@ -317,7 +357,10 @@ def _temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         told = log_softmax(logits / np.exp(log_temperature), axis=1)
         return -float(told[np.arange(len(column)), column].mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
+    best = float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
+    # Never sharper than fitted: photographs held out are of the sources trained on,
+    # and faces of unseen sources are harder.
+    return max(1.0, best)
 
 
 def _figures(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.vision import appearance, faces, linking, masks, tracking
+from pipeline.vision import appearance, faces, linking, masks, recognisers, tracking
 from pipeline.vision import persons as persons_module
-from pipeline.vision.faces import FaceDetector, FaceEmbedder
+from pipeline.vision.faces import FaceDetector
 from pipeline.vision.models import find
 from pipeline.vision.persons import PersonDetector
 from pipeline.vision.tracking import PersonTracker
@@ -69,10 +69,15 @@ class Observer:
         self._sample_fps = sample_fps
         self._find_persons = PersonDetector(weights_dir, threads, tiles)
         self._find_faces = FaceDetector(weights_dir, threads)
-        self._embed = FaceEmbedder(weights_dir, threads)
+        recogniser = recognisers.chosen(weights_dir)
+        self._embed = recognisers.load(recogniser, weights_dir, threads)
         self._face_map = masks.FaceMap(weights_dir, threads)
         self._masks = masks.MaskClassifier.load()
         self.provenance = _provenance(sample_fps, tiles, self._masks)
+        self.provenance.models["face_embedding"] = {
+            "name": recogniser,
+            "sha256": recognisers.sha256(recogniser, weights_dir),
+        }
         self._reset()
 
     def _reset(self) -> None:
@@ -315,7 +320,6 @@ def _provenance(
     roles = {
         "person": persons_module.MODEL,
         "face": faces.DETECTOR,
-        "face_embedding": faces.EMBEDDER,
     }
     models = {
         role: {"name": name, "sha256": find(name).sha256}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.trace import calibration, review
+from pipeline.trace import calibration, face_laws, review
 from pipeline.trace import constants as c
 from pipeline.trace.observations import Scope
 from pipeline.trace.search import Template, days, search, templates_of
@@ -18,7 +18,12 @@ from pipeline.trace.search import Template, days, search, templates_of
     st.floats(-1, 1),
     st.floats(5, 300),
     st.sampled_from(
-        [calibration.BARE, calibration.ONE_MASKED, calibration.BOTH_MASKED]
+        [
+            calibration.BARE,
+            calibration.ONE_MASKED,
+            calibration.BOTH_MASKED,
+            calibration.MASK_AWARE,
+        ]
     ),
 )
 @settings(deadline=None, max_examples=100)
@@ -38,10 +43,11 @@ def test_more_alike_is_never_less_evidence(a, b, width, masks):
 def test_face_laws_pass_through_the_measured_points(cosine, far, tar):
     x = np.linspace(-1, 1, 200_001)
     step = x[1] - x[0]
-    impostor = calibration._impostor(x)
+    law = face_laws.of("mobilefacenet").kinds[calibration.BARE].at(112.0)
+    impostor = law.stranger(x)
     assert impostor.sum() * step == pytest.approx(1, abs=0.005)
     assert impostor[x >= cosine].sum() * step == pytest.approx(far, rel=0.25)
-    genuine = calibration._normal(x, c.FACE_GENUINE_MEAN, c.FACE_GENUINE_SD)
+    genuine = law.genuine(x)
     genuine /= genuine.sum()  # a cosine is at most 1
     assert genuine[x >= cosine].sum() == pytest.approx(tar, abs=0.02)
 
