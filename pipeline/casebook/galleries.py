@@ -18,7 +18,11 @@ from pipeline.settings import Settings, get_settings
 
 
 class Photo(Protocol):
-    """What `vision.enrol.embed_photo` returns."""
+    """What `vision.enrol.embed_photo` returns.
+
+    It may have `masked_embedding` as well: float32 [d], unit length, the template for
+    masked faces.
+    """
 
     @property
     def embedding(self) -> np.ndarray:
@@ -35,10 +39,6 @@ class Photo(Protocol):
     @property
     def model(self) -> str:
         """Registry name of the recogniser."""
-
-    @property
-    def masked_embedding(self) -> np.ndarray | None:
-        """float32 [d], unit length, for masked faces; None where none was made."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def enrol_photo(
         "quality": float(template.quality),
         "face_width_px": float(template.face_width_px),
     }
-    masked = template.masked_embedding
+    masked = getattr(template, "masked_embedding", None)
     if masked is not None:
         content["masked_embedding"] = np.asarray(masked, np.float32).tolist()
     return _enrol(authorisation, "photo", content, settings or get_settings())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.evaluate import drawn, metrics, report
+from pipeline.evaluate import drawn, evidence, metrics, report
 from pipeline.evaluate.finding import Face, Finder, shrunk
 from pipeline.evaluate.tables import Pairs
 from pipeline.vision import faces, masked_template, painting, recognisers
@@ -275,8 +274,8 @@ def figures(
             metrics.calibrated(scores, same, "isotonic"), same
         ),
         "cllr_min": metrics.cllr_min(scores, same),
-        "cllr_shipped": _shipped(scores, same, narrower, kind, recogniser),
-        "reliability": _reliability(scores, same, narrower, kind, recogniser),
+        "cllr_shipped": evidence.shipped_cllr(scores, same, narrower, kind, recogniser),
+        "reliability": evidence.reliability(scores, same, narrower, kind, recogniser),
         "median_width_px": float(np.nanmedian(narrower)) if compared.any() else None,
     }
 
@@ -381,60 +380,3 @@ def _shown(
     return np.concatenate(
         [embedded.found(view)[np.unique(rows)] for view, rows in parts]
     )
-
-
-def _shipped(
-    scores: np.ndarray, same: np.ndarray, widths: np.ndarray, kind: str, model: str
-) -> float:
-    """Return the Cllr of the evidence that a trace would draw from the scores."""
-    return metrics.cllr(_evidence(scores, widths, kind, model), same)
-
-
-def _reliability(
-    scores: np.ndarray, same: np.ndarray, widths: np.ndarray, kind: str, model: str
-) -> list[dict[str, Any]]:
-    """Return what a trace's evidence says beside what is so, step by step.
-
-    A diagram's points: the log-likelihood ratio stated on average (natural), and the
-    one found by counting pairs, half a pair added to each kind.
-    """
-    stated = _evidence(scores, widths, kind, model)
-    known = np.isfinite(stated)
-    stated, same = stated[known], same[known]
-    steps = []
-    for low, high in pairwise((-np.inf, -1.0, 0.0, 1.0, 2.0, 4.0, 7.0, np.inf)):
-        mine = (stated >= low) & (stated < high)
-        genuine, strangers = int(same[mine].sum()), int((~same[mine]).sum())
-        if not mine.any():
-            continue
-        found = np.log((genuine + 0.5) / (same.sum() + 1))
-        found -= np.log((strangers + 0.5) / ((~same).sum() + 1))
-        steps.append(
-            {
-                "stated": float(stated[mine].mean()),
-                "found": float(found),
-                "genuine": genuine,
-                "strangers": strangers,
-            }
-        )
-    return steps
-
-
-def _evidence(
-    scores: np.ndarray, widths: np.ndarray, kind: str, model: str
-) -> np.ndarray:
-    """Return what a trace makes of the scores, NaN where it makes nothing."""
-    from pipeline.trace import calibration
-
-    if not calibration.is_calibrated(model):
-        return np.full(len(scores), np.nan)
-    kinds = {
-        "bare": calibration.BARE,
-        "one_masked": calibration.MASK_AWARE,
-        "one_masked_bare_template": calibration.ONE_MASKED,
-        "both_masked": calibration.BOTH_MASKED,
-    }
-    told = calibration.face_llr(
-        scores, widths, np.full(len(scores), kinds[kind]), model
-    )
-    return np.where(np.isfinite(scores), told, np.nan)

@@ -60,7 +60,6 @@ class Photo:
     model: str
     quality: float = 0.9
     face_width_px: float = PHOTO_PX
-    masked_embedding: np.ndarray | None = None
 
 
 def evaluate(

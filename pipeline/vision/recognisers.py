@@ -27,6 +27,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "dlib-face-resnet": ("dlib-face-resnet",),
 }
 DEFAULT = faces.EMBEDDER
+#: Least length of an embedding.
+LEAST = 16
+#: What a network with its channels last takes.
+_LAST = (1, ALIGNED, ALIGNED, 3)
 #: Further files a recogniser needs.
 _ALSO = {"dlib-face-resnet": ("dlib-five-points",)}
 
@@ -230,13 +234,11 @@ def _opened(path: Path, threads: int) -> tuple[bool, Network]:
         except (ModelError, RuntimeError, ValueError) as error:
             reasons.append(str(error).splitlines()[0][:120])
             continue
-        if 16 <= given[0].size <= 4096 and np.isfinite(given[0]).all():
+        vector = np.squeeze(given[0])
+        if vector.ndim == 1 and len(vector) >= LEAST and np.isfinite(vector).all():
             return first, network
-        reasons.append(f"it gives {given[0].size} numbers for one face")
+        reasons.append(f"it gives {' x '.join(map(str, given[0].shape))} numbers")
     raise ModelError(
         f"{path.name} does not turn an aligned face of {ALIGNED} x {ALIGNED} pixels "
         f"into one vector ({reasons[0]}); give another network."
     )
-
-
-_LAST = (1, ALIGNED, ALIGNED, 3)

@@ -37,6 +37,13 @@ def test_templates_come_back_as_enrolled(book, authorisation, photo):
     assert second.embedding is None
 
 
+def test_a_template_for_masked_faces_comes_back(book, authorisation, photo):
+    photo.masked_embedding = photo.embedding[::-1].copy()
+    galleries.enrol_photo(authorisation, photo, settings=book)
+    (only,) = galleries.templates(authorisation, settings=book)
+    np.testing.assert_array_equal(only.masked_embedding, photo.masked_embedding)
+
+
 def test_enrolling_twice_changes_nothing(book, authorisation, photo):
     once = galleries.enrol_photo(authorisation, photo, settings=book)
     assert galleries.enrol_photo(authorisation, photo, settings=book) == once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.trace import calibration, face_laws, review
 from pipeline.trace import constants as c
 from pipeline.trace.observations import Scope
-from pipeline.trace.search import Template, days, search, templates_of
+from pipeline.trace.search import Faces, Template, days, search, templates_of
 
 
 @given(
@@ -135,6 +137,24 @@ def test_stored_quantised_vectors_give_the_exact_cosine(few, world):
     a, b = (world.passes[k]["face"] for k in (0, 1))
     truth = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert evidence.similarity[1] == pytest.approx(truth, abs=1e-3)
+
+
+def test_a_template_for_masked_faces_stands_in_before_masks_only(few, world):
+    bare, masked = world.passes[0]["face"], world.passes[3]["face"]
+    away = (world.other.face - world.other.face @ masked * masked).astype(np.float32)
+    away /= np.linalg.norm(away)
+    plain = Template("face", "mobilefacenet", away)
+    aware = replace(plain, masked_vector=masked.astype(np.float32))
+    before, after = search(few, [plain]), search(few, [aware])
+    assert after.similarity[3] == pytest.approx(1, abs=1e-3)
+    assert after.face_llr[3] > 2 > 0 > before.face_llr[3]
+    np.testing.assert_array_equal(after.face_llr[:3], before.face_llr[:3])
+    swapped = search(few, [replace(plain, vector=bare, masked_vector=away)])
+    assert swapped.face_llr[1] > 10
+    assert swapped.face_llr[3] < 0
+    strong = Faces(few, [aware]).strong(2.0, 1)
+    assert 3 in strong.tolist()
+    assert not {0, 1} & set(strong.tolist())
 
 
 def test_verdicts_become_evidence():
