@@ -62,6 +62,10 @@ def main(argv: list[str] | None = None) -> int:
         one.add_argument(
             "--folder", type=Path, help="where to put the files; default: temporary"
         )
+        if name == "trace":
+            one.add_argument("--city", type=Path, help="a simulated city to trace in")
+        if name == "search":
+            one.add_argument("--days", type=int, default=1, help="days like it [1]")
     # It has arguments of its own.
     which.add_parser("soak", help="All programs over fifty cameras for a while.")
     given = sys.argv[1:] if argv is None else argv
@@ -72,10 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--rows must be at least 1000 and --threads at least 1")
     module = importlib.import_module(f"benchmarks.{args.name}")
     hardware = machine.hardware()  # with the load before the measurement adds to it
+    known = ("name", "json", "folder")
+    options = {k: v for k, v in vars(args).items() if k not in known}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        found = module.measure(
-            Path(folder), rows=args.rows, threads=args.threads, seed=args.seed
-        )
+        found = module.measure(Path(folder), **options)
     checks = [budget.entry() for budget in module.limits(found, args.rows)]
     result = {
         "benchmark": args.name,

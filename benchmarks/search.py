@@ -35,10 +35,19 @@ CEILING_ROWS = 4096
 
 
 def measure(
-    folder: Path, *, rows: int, threads: int = 2, seed: int = 1
+    folder: Path, *, rows: int, threads: int = 2, seed: int = 1, days: int = 1
 ) -> dict[str, Any]:
-    """Ten patients by five embeddings against all tracklets, files to hits."""
+    """Ten patients by five embeddings against all tracklets, files to hits.
+
+    Parameters
+    ----------
+    rows : tracklets of a day.
+    days : the day's segments are searched under so many dates. They are links to one
+        set of files, so that the disk need not hold them: a warm search is what it
+        would be, and a cold one reads the disk only once.
+    """
     probes = write(folder, rows, seed)
+    _repeat(folder, days)
     paths = segments(folder)
     find_all(paths, probes, threads)  # warm
     with machine.PeakMemory() as memory:
@@ -49,11 +58,16 @@ def measure(
     cold, _, _ = machine.best_of(1, lambda: find_all(paths, probes, threads))
     machine.forget(folder)
     scanned = rows * probes.shape[1]
-    disk = machine.read_rate(paths, scanned)
-    stages = stage_seconds(paths, probes, threads)
-    peers, truth = peer_seconds(paths, probes, threads)
+    one_day = paths[: len(paths) // days]
+    disk = machine.read_rate(one_day, scanned)
+    stages = stage_seconds(one_day, probes, threads)
+    peers, truth = peer_seconds(one_day, probes, threads)
+    peers = {name: one and one * days for name, one in peers.items()}
     ceiling = int8_ceiling(probes, threads)
-    hits = {(int(r), int(p)) for r, p in zip(found.rows, found.probe, strict=True)}
+    first = found.rows < rows
+    hits = set(
+        zip(found.rows[first].tolist(), found.probe[first].tolist(), strict=True)
+    )
     flat, sgemm = peers["faiss_flat"], peers["numpy_sgemm"] or 0.0
     return {
         "seconds": seconds,
@@ -63,33 +77,42 @@ def measure(
         "times_faster_than_sgemm": sgemm / seconds,
         "recall": len(hits & truth) / len(truth) if truth else 1.0,
         "precision": len(hits & truth) / len(hits) if hits else 1.0,
-        "hits": len(hits),
+        "hits": len(found.rows),
+        "same_hits_every_day": len(found.rows) == days * len(hits),
+        "days": days,
+        "tracklets": rows * days,
         "peak_memory_bytes": memory.bytes,
-        "rows_per_second": rows / seconds,
+        "rows_per_second": rows * days / seconds,
         "scanned_bytes": scanned,
         "disk_read_bytes_per_second": disk,
         "share_of_disk_when_cold": scanned / disk / cold,
-        "share_of_int8_ceiling": rows / seconds / ceiling,
+        "share_of_int8_ceiling": rows * days / seconds / ceiling,
         "int8_ceiling_rows_per_second": ceiling,
         "dimensions": int(probes.shape[1]),
         "probes": len(probes),
-        "file_bytes": sum(path.stat().st_size for path in paths),
+        "file_bytes": sum(path.stat().st_size for path in one_day),
         "stages_seconds": stages,
         "baselines_seconds": peers,
-        "note": "ours reads Parquet files; the baselines have float32 in memory",
+        "note": "ours reads Parquet files; the baselines have float32 in memory"
+        + ("" if days == 1 else "; days are one day's files under other dates, and")
+        + ("" if days == 1 else " the baselines' seconds are those of a day times so"),
     }
 
 
 def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
     """Budgets of a result of `measure`."""
     flat, sgemm = "times_faster_than_faiss_flat", "times_faster_than_sgemm"
+    rows = found["tracklets"]
+    most = 1.0 if found["days"] == 1 else 10 / 14
     cold = budgets.seconds("search, files cold", found["seconds_cold"], 2.5, rows, FULL)
+    if found["days"] > 1:  # the same files again: nothing is cold after the first day
+        cold = budgets.Budget("search, files cold, seconds", None, cold.limit)
     if found["scanned_bytes"] > found["disk_read_bytes_per_second"] * cold.limit:
         # The disk alone takes longer: what counts is that nothing else does.
         share = found["share_of_disk_when_cold"]
         cold = budgets.ratio("share of the disk's reading rate", share, 0.7, rows)
     return [
-        budgets.seconds("search, files warm", found["seconds"], 1.0, rows, FULL),
+        budgets.seconds("search, files warm", found["seconds"], most, rows, FULL),
         cold,
         budgets.Budget("recall of the float32 hits", found["recall"], 1.0, least=True),
         budgets.ratio("times faster than faiss IndexFlatIP", found[flat], 10, rows),
@@ -136,6 +159,20 @@ def write(folder: Path, rows: int, seed: int) -> np.ndarray:
 def segments(folder: Path) -> list[Path]:
     """Paths of the segments, in order."""
     return sorted((folder / "tracklet").rglob("*.parquet"))
+
+
+def _repeat(folder: Path, days: int) -> None:
+    """Put the day's segments under the dates that follow, too."""
+    paths = segments(folder)
+    dates = [datetime.strptime(p.parts[-3], "date=%Y-%m-%d") for p in paths]
+    span = max(dates) - min(dates) + timedelta(days=1)
+    for path, date in zip(paths, dates, strict=True):
+        for later in range(1, days):
+            day = date + later * span
+            again = path.parent.parent.parent / f"date={day:%Y-%m-%d}"
+            target = again / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.hardlink_to(path)
 
 
 def find_all(paths: list[Path], probes: np.ndarray, threads: int) -> kernel.Hits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,11 +78,15 @@ def find(
     seeds: Seeds,
     decided: review.Decisions,
     settings: Settings,
+    progress: Callable[[float], object] | None = None,
 ) -> tuple[Evidence, path.Path, np.ndarray]:
     """Search and path: faces first, then walks around them, then clothing.
 
+    `progress` is told the share of the faces looked at, 0..1; raise in it to cancel.
     Returns the evidence, the path over the candidates, and their rows in `passes`.
     """
     certain = (seeds.certain | decided.certain) - decided.rejected
-    hunt = Hunt(passes, footage, seeds.templates, certain, decided, settings.threads)
+    hunt = Hunt(
+        passes, footage, seeds.templates, certain, decided, settings.threads, progress
+    )
     return hunt.run()

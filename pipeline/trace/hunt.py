@@ -14,6 +14,7 @@ Where somebody was pointed at, or a reviewer accepted a pass, that is the suppos
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,6 +67,7 @@ class Hunt:
         certain: frozenset[int],
         decided: review.Decisions,
         threads: int,
+        progress: Callable[[float], object] | None = None,
     ) -> None:
         """Search the faces, and arrange what is known of the passes."""
         self.passes, self.threads = passes, threads
@@ -79,7 +81,7 @@ class Hunt:
             [int(r) for r in self.sure if int(passes.ids[r]) not in used]
         )
         self.face = Faces(passes, faces)
-        self.strong = self.face.strong(c.ANCHOR_LLR, threads)
+        self.strong = self.face.strong(c.ANCHOR_LLR, threads, progress)
         self.walks: list[Walk] = []
         #: The walk each pass is in, counted from one; 0: in none. One more for "open".
         self.place = np.zeros(len(passes) + 1, dtype=np.int32)

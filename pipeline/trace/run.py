@@ -112,7 +112,9 @@ def trace(
 
     decided = review.apply(reviews.verdicts(authorisation, settings=settings))
     clock.stage("search")
-    evidence, found, rows = find(passes, footage, seeds, decided, settings)
+    evidence, found, rows = find(
+        passes, footage, seeds, decided, settings, clock.within
+    )
     clock.stage("contacts")
     made = assembly.assemble(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,
@@ -266,6 +268,12 @@ class _Stages:
         self.spent: dict[str, float] = {}
         self._progress, self._at, self._name = progress, started, "gate"
         self._authorisation, self._settings = authorisation, settings
+
+    def within(self, share: float) -> None:
+        """Tell that a share of the search is done: half of it is the scan."""
+        begin, end = self._SHARES["search"], self._SHARES["contacts"]
+        if self._progress is not None:
+            self._progress("search", begin + (end - begin) * share / 2)
 
     def stage(self, name: str) -> None:
         """End the stage in work and begin another."""
