@@ -36,6 +36,8 @@ POLL_S = 1.0
 _LEAVE_S = 10.0
 #: Seconds between two looks whether the daily purge is due.
 _LOOK_S = 60.0
+#: Seconds for which observations stay in memory without a job.
+_KEEP_S = 600.0
 #: Linux: signal this process when its parent ends (prctl(2)).
 _PR_SET_PDEATHSIG = 1
 
@@ -78,6 +80,7 @@ class Worker:
     tally: Tally = field(default_factory=Tally)
     _ending: threading.Event = field(default_factory=threading.Event)
     _next_look: float = 0.0
+    _opened: float | None = None  #: when observations were last read into memory
 
     def run(self, *, once: bool = False, poll_s: float = POLL_S) -> Tally:
         """Do jobs until told to end; with `once`, until none waits."""
@@ -86,12 +89,22 @@ class Worker:
             if not self.step():
                 if once:
                     break
+                self._let_go(_KEEP_S)
                 self._ending.wait(poll_s)
+        self._let_go(0.0)
         return self.tally
 
     def end(self) -> None:
         """End soon: a job in work goes back into the queue."""
         self._ending.set()
+
+    def _let_go(self, idle_s: float) -> None:
+        """Let go of the observations in memory once no job has come for a while."""
+        if self._opened is not None and time.monotonic() - self._opened >= idle_s:
+            from pipeline.trace import observations
+
+            observations.forget()
+            self._opened = None
 
     def step(self) -> bool:
         """Do the job that waits longest; return False if none waits."""
@@ -102,6 +115,7 @@ class Worker:
         self.say("job begun", job=job.id, attempt=job.attempts)
         begun = time.monotonic()
         try:
+            self._open(job, authorisation)
             outcome, text = self._watched(job, authorisation)
             seconds = round(time.monotonic() - begun, 2)
             self._enter(job, authorisation, outcome, text, seconds)
@@ -112,6 +126,37 @@ class Worker:
             self.tally.stopped += 1
             self.say("job dropped", job=job.id, **logs.cause(error))
         return True
+
+    def _open(self, job: jobs.Job, authorisation: Authorisation) -> None:
+        """Read what the order opens here: the job's process shares it.
+
+        So do those of the jobs that follow over the same window and area. Each sees
+        it by its own order only, and goes on to prove that in its own process.
+        """
+        if self.work is not None:
+            return
+        next_beat = time.monotonic() + BEAT_S
+
+        def alive(share: float) -> None:
+            nonlocal next_beat
+            if self._ending.is_set():
+                raise InterruptedError
+            if time.monotonic() >= next_beat:
+                percent = round(20 * share)
+                jobs.beat(job, authorisation, "read", percent, settings=self.settings)
+                next_beat = time.monotonic() + BEAT_S
+
+        from pipeline.trace import finding
+
+        self._opened = time.monotonic()
+        try:
+            finding.prepare(authorisation, self.settings, alive)
+        except NotAuthorisedError:
+            raise
+        except InterruptedError:
+            return
+        except Exception as error:  # the job's process meets it again, and tells it
+            self.say("reading failed", job=job.id, **logs.cause(error))
 
     def _watched(self, job: jobs.Job, authorisation: Authorisation) -> tuple[str, str]:
         """Run the job's process; return how it ended: done, failed, broke or ending."""
@@ -193,6 +238,7 @@ class Worker:
         self._next_look = time.monotonic() + _LOOK_S
         if not purge.claim_daily(self.settings):
             return
+        self._let_go(0.0)  # what is deleted must not stay in memory
         begun = time.monotonic()
         database.dispose(self.settings)
         context = multiprocessing.get_context("fork")

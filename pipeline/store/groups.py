@@ -40,6 +40,7 @@ def each(
     columns: Sequence[str],
     work: Callable[[Groups], T],
     threads: int = 1,
+    progress: Callable[[float], object] | None = None,
 ) -> list[T]:
     """Read row groups of every segment concerned and do something with each.
 
@@ -48,6 +49,7 @@ def each(
     window, camera_numbers : row groups whose statistics exclude them are not read;
         single rows of others are not left out.
     work : called from several threads; its results come back in order of segments.
+    progress : told the share of segments done, 0..1; raise in it to cancel.
     """
     numbers = np.unique(np.asarray(camera_numbers, dtype=np.int64))
 
@@ -59,7 +61,11 @@ def each(
         parts = reader.segments(settings, table, window, numbers.tolist())
         with ThreadPoolExecutor(max(1, threads)) as pool:
             try:
-                done = list(pool.map(one, parts))
+                done = []
+                for result in pool.map(one, parts):
+                    done.append(result)
+                    if progress is not None:
+                        progress(len(done) / len(parts))
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise

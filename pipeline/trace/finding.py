@@ -11,9 +11,8 @@ from pipeline.casebook import galleries
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
-from pipeline.trace import path, review
-from pipeline.trace.hunt import Hunt
-from pipeline.trace.observations import Footage, Passes
+from pipeline.trace import hunt, path, review
+from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.search import Evidence, Template, templates_of
 
 
@@ -72,6 +71,19 @@ def seeds_of(authorisation: Authorisation, passes: Passes, settings: Settings) -
     return Seeds(templates, frozenset(certain), ", ".join(parts), tuple(remarks))
 
 
+def prepare(
+    authorisation: Authorisation,
+    settings: Settings,
+    progress: Callable[[float], object] | None = None,
+) -> None:
+    """Read what an order opens into memory, for the traces that follow under it.
+
+    `progress` is told the share read, 0..1; raise in it to cancel.
+    """
+    scope = Scope(authorisation, settings)
+    hunt.prepare(scope.passes(progress), scope.footage())
+
+
 def find(
     passes: Passes,
     footage: Footage,
@@ -86,7 +98,7 @@ def find(
     Returns the evidence, the path over the candidates, and their rows in `passes`.
     """
     certain = (seeds.certain | decided.certain) - decided.rejected
-    hunt = Hunt(
+    one = hunt.Hunt(
         passes, footage, seeds.templates, certain, decided, settings.threads, progress
     )
-    return hunt.run()
+    return one.run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,12 +40,17 @@ class _Part:
     scale: np.ndarray  #: float32 [rows]
 
 
-def passes(scope: Scope, numbers: Sequence[int]) -> Passes:
+def passes(
+    scope: Scope,
+    numbers: Sequence[int],
+    progress: Callable[[float], object] | None = None,
+) -> Passes:
     """Read the passes that lie wholly inside a scope's window and area.
 
     Parameters
     ----------
     numbers : cameras inside the area.
+    progress : told the share read, 0..1; raise in it to cancel.
     """
     threads = scope.settings.threads
     known = np.zeros(max(numbers, default=-1) + 1, dtype=bool)
@@ -58,6 +63,7 @@ def passes(scope: Scope, numbers: Sequence[int]) -> Passes:
         PLAIN,
         lambda some: _part(scope, known, some),
         threads,
+        progress,
     )
     parts = [part for part in found if part is not None]
     if not parts:

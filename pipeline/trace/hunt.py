@@ -71,7 +71,7 @@ class Hunt:
     ) -> None:
         """Search the faces, and arrange what is known of the passes."""
         self.passes, self.threads = passes, threads
-        self.field = passes.kept("field", lambda: Field(passes))
+        self.field, traffic = prepare(passes, footage)
         self.sure = passes.rows(certain)
         out = passes.rows(decided.rejected)
         self.marked = passes.rows(decided.rejected | decided.unsure)
@@ -97,9 +97,7 @@ class Hunt:
             others = self._faces_of(self.refused.tolist())
             self.against = Faces(passes, others)
         self.taken[self.sure] = False
-        self.rates, self.seen, self.busy = passes.kept(
-            "traffic", lambda: _traffic(passes, footage)
-        )
+        self.rates, self.seen, self.busy = traffic
 
     def run(self) -> tuple[Evidence, path.Path, np.ndarray]:
         """Return the evidence, the path, and the rows of its candidates."""
@@ -368,10 +366,15 @@ def _tempered(posterior: np.ndarray, sure: np.ndarray) -> np.ndarray:
     return np.where(sure, 1.0, 1 / (1 + np.exp(-odds)))
 
 
-def _traffic(passes: Passes, footage: Footage) -> Any:
-    """What is known of how many pass, whoever is sought."""
-    each = rates(passes, footage)
-    return each, seen_of(passes, footage, each), busy_of(passes, footage)
+def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:
+    """Arrange what is known of the passes whoever is sought; kept with them."""
+
+    def traffic() -> Any:
+        each = rates(passes, footage)
+        return each, seen_of(passes, footage, each), busy_of(passes, footage)
+
+    field = passes.kept("field", lambda: Field(passes))
+    return field, passes.kept("traffic", traffic)
 
 
 def _together(llr: np.ndarray) -> float:

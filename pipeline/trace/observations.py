@@ -8,7 +8,7 @@ ground points, and its camera, lie inside the area.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -99,15 +99,16 @@ class Scope:
         """Start (inclusive) and end of what may be seen, UTC."""
         return self.authorisation.window_start, self.authorisation.window_end
 
-    def passes(self) -> Passes:
+    def passes(self, progress: Callable[[float], object] | None = None) -> Passes:
         """Return the visible tracklets; embeddings stay where they are stored.
 
         Those of the last scope are kept in memory: what the same order opens, or
         another over the same window and area, is read anew only when the
-        observations have changed.
+        observations have changed. `progress` is told the share read, 0..1; raise in
+        it to cancel.
         """
         require(self.authorisation)
-        return self._last()[0] if self.cameras else empty_passes()
+        return self._last(progress)[0] if self.cameras else empty_passes()
 
     def _state(self, numbers: list[int]) -> tuple[Any, ...]:
         """Tell apart what is stored and what of it may be seen."""
@@ -119,7 +120,9 @@ class Scope:
             reader.logged(self.settings, self.window),
         )
 
-    def _last(self) -> tuple[Passes, Footage]:
+    def _last(
+        self, progress: Callable[[float], object] | None = None
+    ) -> tuple[Passes, Footage]:
         """What this scope opens, from memory if nothing has changed."""
         if self._opened is not None:
             return self._opened
@@ -128,7 +131,10 @@ class Scope:
         with _LOCK:
             if key not in _LAST:
                 _LAST.clear()  # before the next is read: never two in memory
-                found = gather.passes(self, numbers), self._footage(numbers)
+                found = (
+                    gather.passes(self, numbers, progress),
+                    self._footage(numbers),
+                )
                 _LAST[key] = found
             self._opened = _LAST[key]
             return self._opened

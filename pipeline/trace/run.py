@@ -98,7 +98,7 @@ def trace(
         results.demand(authorisation, settings)
         scope = Scope(authorisation, settings, registry)
         clock.stage("read")
-        passes, footage = scope.passes(), scope.footage()
+        passes, footage = scope.passes(clock.within), scope.footage()
         if tracklet is not None and passes.row(int(tracklet)) is None:
             raise NotAuthorisedError(_outside(int(tracklet), authorisation))
         for photo in photos or ():
@@ -270,10 +270,10 @@ class _Stages:
         self._authorisation, self._settings = authorisation, settings
 
     def within(self, share: float) -> None:
-        """Tell that a share of the search is done: half of it is the scan."""
-        begin, end = self._SHARES["search"], self._SHARES["contacts"]
+        """Tell that a share of a stage is done; of the search, half is the scan."""
+        begin = self._SHARES[self._name]
         if self._progress is not None:
-            self._progress("search", begin + (end - begin) * share / 2)
+            self._progress(self._name, begin + 0.2 * share)
 
     def stage(self, name: str) -> None:
         """End the stage in work and begin another."""

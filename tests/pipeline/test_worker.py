@@ -131,6 +131,37 @@ def test_a_job_is_traced(first, authorise):
     assert acts == ["job.done"]
 
 
+def test_jobs_of_one_scope_share_what_is_read(first, authorise, monkeypatch):
+    """The worker reads once; each job sees it by its own order, and is recorded."""
+    from pipeline.trace import gather, observations
+
+    settings = get_settings()
+    permits = [authorise(case=f"P-00{k}") for k in (1, 2)]
+    narrow = authorise(start_s=600.0, case="P-003")  # opens after the first pass
+    for permit in (*permits, narrow):
+        jobs.queue(permit, {"tracklet": first}, settings=settings)
+    read = []
+    passes = gather.passes
+    monkeypatch.setattr(
+        gather, "passes", lambda *given: read.append(os.getpid()) or passes(*given)
+    )
+    worker = Worker(settings, daily=False)
+    tally = worker.run(once=True)
+    assert (tally.done, tally.failed + tally.stopped) == (2, 1)
+    assert read == [os.getpid()] * 2  # once for two orders, once for the narrower
+    assert not observations._LAST  # nothing stays in memory when it ends
+    found = [
+        results.read(permit, "sighting", settings=settings).drop_columns(["posterior"])
+        for permit in permits
+    ]
+    assert found[0].equals(found[1])
+    with pytest.raises(DongseonError, match="has no trace yet"):
+        results.read(narrow, "sighting", settings=settings)
+    acts = [(e["act"], e["subject"]) for e in audit.entries(settings)]
+    assert {("search", "P-001"), ("search", "P-002")} <= set(acts)
+    assert ("refused", "P-003") in acts
+
+
 @pytest.mark.parametrize("end", ["revoke", "expire", "cancel"])
 def test_a_running_job_ends_with_its_order(first, authorise, end):
     """In a real process: it stops within seconds, and nothing of it is left."""
