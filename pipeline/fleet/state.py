@@ -147,6 +147,7 @@ class State:
         )
         self._db.row_factory = sqlite3.Row
         [version] = self._db.execute("PRAGMA user_version").fetchone()
+        self.empty = version == 0  #: it is just being made
         if version > VERSION:
             self._db.close()
             raise FootageError(
@@ -314,7 +315,7 @@ def cameras(settings: Settings) -> list[CameraState]:
     if not path_of(settings).exists():
         return []
     with contextlib.closing(State(settings, read_only=True)) as state:
-        return state.cameras()
+        return [] if state.empty else state.cameras()
 
 
 def _clip(row: sqlite3.Row) -> Clip:

@@ -17,6 +17,9 @@ from pipeline.errors import DongseonError, FootageError
 from pipeline.settings import Settings
 from pipeline.store import disk
 
+#: Seconds a process may take to start, beside a job's own silence: it imports much.
+_START_S = 60.0
+
 
 @dataclass(frozen=True)
 class Job:
@@ -86,6 +89,7 @@ class Worker:
         self._pipe: Connection | None = None
         self.job: Job | None = None
         self._begun = self._sign = 0.0
+        self._up = False  # it has said something
 
     @property
     def free(self) -> bool:
@@ -111,7 +115,7 @@ class Worker:
             return None
         try:
             while self._pipe.poll():
-                self._sign = time.monotonic()
+                self._sign, self._up = time.monotonic(), True
                 message = self._pipe.recv()
                 if message is not None:
                     kind, note, figures = message
@@ -121,7 +125,8 @@ class Worker:
             code = self._process.exitcode
             self._end()
             return self._ended("broke", f"its process ended with {code}")
-        if time.monotonic() - self._sign > self._hang_s:
+        patience = self._hang_s + (0 if self._up else _START_S)
+        if time.monotonic() - self._sign > patience:
             self._end()
             return self._ended("broke", f"no sign of life for {self._hang_s:g} s")
         return None
@@ -148,6 +153,7 @@ class Worker:
             target=_serve, args=(theirs, self._settings, self._work), daemon=True
         )
         self._process.start()
+        self._up = False
         theirs.close()
 
     def _end(self) -> None:
@@ -171,6 +177,7 @@ def _serve(pipe: Connection, settings: Settings, work: Work) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the watch decides
     logs.configure("watch", settings.log)
     try:
+        pipe.send(None)
         while True:
             try:
                 job = pipe.recv()

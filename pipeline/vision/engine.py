@@ -95,8 +95,19 @@ class Streams:
         self.dtype = compiled.inputs[0].element_type.to_dtype()
         self.names = [set(output.names) for output in compiled.outputs]
         self._queue = openvino.AsyncInferQueue(compiled, threads)
-        self._queue.set_callback(self._keep)
-        self._found: dict[int, list[np.ndarray]] = {}
+        found: dict[int, list[np.ndarray]] = {}
+        count = len(self.names)
+
+        # Not a method: the queue would keep this object and this object the queue,
+        # and neither would ever be freed.
+        def keep(request: Any, number: int) -> None:
+            found[number] = [
+                np.array(request.get_output_tensor(place).data)
+                for place in range(count)
+            ]
+
+        self._queue.set_callback(keep)
+        self._found = found
 
     def __call__(self, arrays: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
         """Run the network on each array; returns the outputs of each, in order.
@@ -104,7 +115,7 @@ class Streams:
         An array is made while those before it are in work, if they come from a
         generator.
         """
-        self._found = {}
+        self._found.clear()
         for number, array in enumerate(arrays):
             array = np.ascontiguousarray(array, dtype=self.dtype)
             self._queue.start_async([array], number)
@@ -114,12 +125,6 @@ class Streams:
     def output(self, name: str) -> int:
         """Return the position of the output of that name."""
         return _position(self.names, name)
-
-    def _keep(self, request: Any, number: int) -> None:
-        self._found[number] = [
-            np.array(request.get_output_tensor(place).data)
-            for place in range(len(self.names))
-        ]
 
 
 def _kept(compile_: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.errors import FootageError
+from pipeline.errors import FootageError, ModelError
 from pipeline.fleet.workers import Job
 from pipeline.footage import clock
 from pipeline.settings import Settings
@@ -27,6 +27,8 @@ def store(job: Job, settings: Settings, alive: Callable[[], None]) -> dict[str, 
     text = job.path.read_text()
     if "refuse" in text:
         raise FootageError(f"{job.path.name} is no video.")
+    if "no weights" in text:
+        raise ModelError("the weights are missing.")
     if "crash" in text:
         os.kill(os.getpid(), 9)
     if "hang" in text:

@@ -1,6 +1,8 @@
 """A real RTSP server (GStreamer's); run by the system's Python, not imported.
 
-Usage: rtsp_server.py PORT CLIP.mp4 [USER PASSWORD]
+Usage: rtsp_server.py PORT CLIP.mp4[,CLIP.mp4 ...] [USER PASSWORD]
+
+Several clips follow each other in one stream, also of other picture sizes.
 """
 
 import sys
@@ -17,8 +19,12 @@ server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(port)
 factory = GstRtspServer.RTSPMediaFactory()
+films = " ".join(
+    f'filesrc location="{one}" ! qtdemux ! h264parse ! joined.'
+    for one in clip.split(",")
+)
 factory.set_launch(
-    f'( filesrc location="{clip}" ! qtdemux ! h264parse config-interval=1 '
+    f"( {films} concat name=joined ! h264parse config-interval=1 "
     "! rtph264pay name=pay0 pt=96 )"
 )
 factory.set_shared(False)

@@ -53,7 +53,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]
     folder = tmp_path_factory.mktemp("films")
 
     def made(width: int, height: int, seconds: int = 60) -> Path:
-        path = folder / f"{width}x{height}.mp4"
+        path = folder / f"{width}x{height}-{seconds}.mp4"
         if path.exists():
             return path
         with av.open(str(path), "w") as out:
@@ -74,8 +74,11 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]
 
 
 @contextmanager
-def serving(film: Path, port: int, *credentials: str) -> Iterator[subprocess.Popen]:
-    command = [PYTHON, str(SERVER), str(port), str(film), *credentials]
+def serving(
+    film: Path | list[Path], port: int, *credentials: str
+) -> Iterator[subprocess.Popen]:
+    films = ",".join(map(str, film if isinstance(film, list) else [film]))
+    command = [PYTHON, str(SERVER), str(port), films, *credentials]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "ready"
@@ -171,6 +174,27 @@ class TestStreams:
         assert sizes == {320, 160}
         assert recorder.connections >= 2
 
+    def test_the_picture_changes_in_mid_stream(
+        self, film: Callable, port: int, tmp_path: Path
+    ) -> None:
+        """Both pictures are recorded, and every frame can be decoded."""
+        source = Source(CAMERA, tmp_path / "r", rtsp=f"rtsp://127.0.0.1:{port}/live")
+        films = [film(320, 240, 3), film(160, 120, 20)]
+        with serving(films, port), recording(source, Told()) as recorder:
+            until(lambda: len(recorded(source.folder)) >= 4)
+        assert recorder.connections == 1
+        widths = []
+        for path in recorded(source.folder):
+            with av.open(str(path)) as clip:
+                widths += [frame.width for frame in clip.decode(video=0)]
+        assert set(widths) == {320, 160}
+        assert widths == sorted(widths, reverse=True)
+        assert widths.count(320) > 15
+        # The analysis scales them to the clip's first size.
+        for path in recorded(source.folder):
+            clip = clips.open_clip(path)
+            assert clip.width in (320, 160)
+
     def test_a_stall_is_noticed(
         self, film: Callable, port: int, tmp_path: Path
     ) -> None:
@@ -254,6 +278,32 @@ class TestStreams:
         lag = camera.lag_s(time.time())
         assert lag is not None
         assert lag < 60
+
+
+@pytest.mark.media
+@pytest.mark.models
+@pytest.mark.usefixtures("gstreamer")
+def test_a_real_film_from_the_wire_to_the_store(
+    media: Path, weights_dir: Path, port: int, settings: Settings
+) -> None:
+    """Two people in a laboratory, streamed, recorded, analysed and stored."""
+    from pipeline.fleet import state, watch
+    from pipeline.store import reader
+
+    folder = settings.data_dir / "recordings" / CAMERA
+    source = Source(CAMERA, folder, rtsp=f"rtsp://127.0.0.1:{port}/live", settle_s=0)
+    quick = settings.model_copy(update={"sample_fps": 2.0})
+    with serving(media / "video" / "lab-camera-a.mp4", port):
+        work = watch.Watch(quick, [source], clip_s=2.0, scan_s=0.2)
+        thread = threading.Thread(target=work.run)
+        thread.start()
+        until(lambda: sum(c.tracklets for c in state.cameras(settings)) > 0, 90)
+        work.end()
+        thread.join(60)
+    assert not thread.is_alive()
+    begin = reader.footage(settings)["start_at"][0].as_py()
+    assert abs((datetime.now(UTC) - begin).total_seconds()) < 300
+    assert reader.tracklets(settings).num_rows >= 1
 
 
 def test_what_a_killed_recorder_left_is_kept(tmp_path: Path) -> None:

@@ -144,6 +144,21 @@ def test_the_clock_of_a_source_is_corrected(settings: Settings, tmp_path: Path) 
     assert min(starts) == BEGIN - timedelta(seconds=90)
 
 
+def test_clocks_of_one_folder_are_corrected_by_camera(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for camera in (1, 2):
+        clip(tmp_path, camera)
+    source = Source(None, tmp_path, settle_s=0, clock_offsets_s={"BC-00002": -20.0})
+    watching(settings, tmp_path, sources=[source]).run(once=True)
+    rows = reader.footage(settings, columns=["camera_id", "start_at"]).to_pylist()
+    first = {c: min(r["start_at"] for r in rows if r["camera_id"] == c) for c in (
+        "BC-00001", "BC-00002"
+    )}  # fmt: skip
+    assert first["BC-00001"] == BEGIN
+    assert first["BC-00002"] == BEGIN + timedelta(seconds=20)
+
+
 def test_nothing_is_begun_without_room(settings: Settings, tmp_path: Path) -> None:
     clip(tmp_path, 1)
     short = settings.model_copy(update={"reserve_gb": 1e9})
@@ -220,6 +235,96 @@ def test_shares_are_fair_and_orders_come_first() -> None:
     assert schedule.choose([], shares, urgent) is None
 
 
+def test_a_busy_camera_goes_before_a_quiet_one_and_an_order_before_both() -> None:
+    busy = {"BC-00001": 10.0, "BC-00002": 0.0, "BC-00003": 2.0}
+    urgent = frozenset({"BC-00003"})
+    weights = {c: schedule.weight(c, urgent, busy) for c in (*busy, "BC-00004")}
+    assert weights["BC-00003"] > weights["BC-00001"] > weights["BC-00004"]
+    assert weights["BC-00004"] > weights["BC-00002"] > 0
+    assert (
+        schedule.weight("BC-00002", frozenset({"BC-00002"}), busy)
+        > (weights["BC-00001"])
+    )
+    assert schedule.weight("BC-00001", frozenset(), {"BC-00001": 0.0}) == 1.0
+
+
+def test_activity_is_a_mean_over_the_latest_footage(settings: Settings) -> None:
+    known = state.State(settings)
+    known.saw("BC-00001", 10, 60.0)
+    assert known.activity() == {"BC-00001": 10.0}
+    known.saw("BC-00001", 0, 60.0)
+    assert 9 < known.activity()["BC-00001"] < 10
+    known.saw("BC-00001", 0, 8 * 3600.0)
+    assert known.activity()["BC-00001"] < 0.01
+    known.saw("BC-00001", 5, 0.0)  # nothing was looked at
+    assert known.activity()["BC-00001"] < 0.01
+    known.close()
+
+
+def test_clips_that_come_to_nothing_cannot_hold_up_the_rest(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One camera's clips all crash; another's get their turn between."""
+    monkeypatch.setattr(watch, "PAUSES_S", (0.0, 0.0))
+    for minute in range(3):
+        clip(tmp_path, 1, minute=2 * minute, text="crash")
+        clip(tmp_path, 2, minute=2 * minute)
+    told: list[tuple[str, object]] = []
+    work = watching(
+        settings, tmp_path, say=lambda event, **f: told.append((event, f.get("camera")))
+    )
+    work.run(once=True)
+    turns = [c for e, c in told if e in ("clip done", "clip broke off", "clip refused")]
+    good = [place for place, camera in enumerate(turns) if camera == "BC-00002"]
+    assert turns.count("BC-00001") == 9
+    assert len(good) == 3
+    assert good[-1] < 7
+
+
+def test_a_clock_set_back_makes_nothing_wait_long(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = clip(tmp_path, 1)
+    known = state.State(settings)
+    known.found(path, "BC-00001", "", 1, 1)
+    known.set(path, "waiting", due_at=time.time() + 300)
+    assert known.oldest_waiting() == []
+    known.set(path, "waiting", due_at=time.time() + 86_400)
+    assert [c.path for c in known.oldest_waiting()] == [path]
+    known.close()
+
+
+def test_without_weights_clips_wait(settings: Settings, tmp_path: Path) -> None:
+    clip(tmp_path, 1, text="no weights")
+    told: list[str] = []
+    work = watching(settings, tmp_path, say=lambda event, **_f: told.append(event))
+    thread = threading.Thread(target=work.run)
+    thread.start()
+    limit = time.monotonic() + 30
+    while "put off" not in told and time.monotonic() < limit:
+        time.sleep(0.1)
+    work.end()
+    thread.join(30)
+    assert "put off" in told
+    assert set(states(settings).values()) == {"waiting"}
+
+
+def test_signs_of_life_reach_systemd(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    place = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(place))
+        systemd.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(place))
+        (tmp_path / "c").mkdir()
+        watching(settings, tmp_path / "c").run(once=True)
+        told = [systemd.recv(100).decode() for _ in range(3)]
+    assert told == ["READY=1", "WATCHDOG=1", "STOPPING=1"]
+
+
 def test_cameras_in_the_area_of_an_order_are_urgent(settings: Settings) -> None:
     from pipeline.casebook import orders
     from tests.pipeline.casebook.conftest import AREA, open_case, request
@@ -265,6 +370,11 @@ def test_metrics(settings: Settings, tmp_path: Path) -> None:
         ('[[source]]\nrtsp = "rtsp://h/x"', "needs its camera"),
         ('[[source]]\nfolder = "a"\ncolour = 1', "no field"),
         ('[[source]]\nfolder = "a"\nsettle_s = "soon"', "must be seconds"),
+        ('[[source]]\nfolder = "a"\nclock_offsets_s = 3', "a table of cameras"),
+        (
+            '[[source]]\nfolder = "a"\nclock_offsets_s = {"BC-00001" = "x"}',
+            "offset of BC-00001",
+        ),
         (
             '[[source]]\ncamera = "BC-00001"\nrtsp = "rtsp://h/x"\n' * 2,
             "two streams",
