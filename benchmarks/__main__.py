@@ -41,6 +41,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         50_000,
         "A city with known truth written as observations.",
     ),
+    "cluster": (
+        "residents of a city of six hours",
+        20_000,
+        "The same city by one process, and by Ray with one and two workers.",
+    ),
     "growth": (
         "tracklets of the smallest size",
         200_000,
