@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,11 +15,14 @@ import pyarrow as pa
 
 from benchmarks import budgets, machine
 from pipeline.simulate import recogniser
+from pipeline.simulate.plan import APPEARANCE_WIDTH
 from pipeline.store import ids, vectors, writer
 from pipeline.store.schema import DETECTION
 from pipeline.store.schema import UTC as UTC_TYPE
 
 CAMERAS = 200
+MEMORY = Path("/dev/shm")
+FACE = ("face_i8", "face_f16")
 UNIT_ROWS = 100_000
 #: Rows a second to reach; and, where the disk alone is slower than that, how many
 #: times as long as plain bytes and a flush the rows may take.
@@ -29,30 +33,37 @@ HOUR = datetime(2025, 11, 3, tzinfo=UTC)
 def measure(
     folder: Path, *, rows: int, threads: int = 2, seed: int = 1
 ) -> dict[str, Any]:
-    """Tracklets with faces published by the writer, against raw bytes and fsync."""
-    units = []
-    for number, start in enumerate(range(0, rows, UNIT_ROWS)):
-        count = min(UNIT_ROWS, rows - start)
-        units.append(unit(count, number, np.random.default_rng([seed, number])))
+    """Tracklets with faces published by the writer, against raw bytes and fsync.
+
+    Told beside it, on fewer rows: the same without a disk (files in memory), and rows
+    of other kinds (no embedding at all; face and clothing, the heaviest there are).
+    """
+    units = made(rows, seed)
     payload = sum(table.nbytes for _, table in units)
-    empty = DETECTION.empty_table()
     with machine.PeakMemory() as memory:
-        begin, busy = time.perf_counter(), time.process_time()
-        with ThreadPoolExecutor(threads) as pool:
-            root = folder / "observations"
-            list(pool.map(lambda u: writer.publish(root, u[0], u[1], empty), units))
-        seconds = time.perf_counter() - begin
-        busy = time.process_time() - busy
+        seconds, busy = publish(folder / "observations", units, threads)
     raw = raw_seconds(folder / "raw", units)
+    some = units[: max(1, len(units) // 4)]
+    others = {}
+    if os.access(MEMORY, os.W_OK):
+        with tempfile.TemporaryDirectory(dir=MEMORY) as place:
+            others["faces_without_a_disk"] = rate(Path(place), some, threads)
+    bare = [(f, t.drop_columns([*FACE, "face_scale"])) for f, t in some]
+    others["no_embedding"] = rate(folder / "bare", bare, threads)
+    full = [(f, clothed(t)) for f, t in some]
+    others["face_and_clothing"] = rate(folder / "full", full, threads)
     return {
         "seconds": seconds,
         "processor_seconds": busy,
         "rows_per_second": rows / seconds,
         "bytes": payload,
+        "bytes_per_row": payload / rows,
         "bytes_per_second": payload / seconds,
         "peak_memory_bytes": memory.bytes,
         "baselines_seconds": {"raw_write_fsync": raw},
+        "rows_per_second_of_raw_write": rows / raw,
         "times_raw_write": seconds / raw,
+        "other_rows": others,
     }
 
 
@@ -68,6 +79,55 @@ def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
     # The disk alone takes longer: what counts is that nothing else does.
     times = found["times_raw_write"]
     return [budgets.Budget("times as long as the raw write", times, MOST_TIMES_RAW)]
+
+
+def made(rows: int, seed: int) -> list[tuple[pa.Table, pa.Table]]:
+    """Units of tracklets with faces, ready to publish."""
+    return [
+        unit(
+            min(UNIT_ROWS, rows - start), number, np.random.default_rng([seed, number])
+        )
+        for number, start in enumerate(range(0, rows, UNIT_ROWS))
+    ]
+
+
+def publish(
+    root: Path, units: list[tuple[pa.Table, pa.Table]], threads: int
+) -> tuple[float, float]:
+    """Publish units; return wall and processor seconds."""
+    empty = DETECTION.empty_table()
+    begin, busy = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda u: writer.publish(root, u[0], u[1], empty), units))
+    return time.perf_counter() - begin, time.process_time() - busy
+
+
+def rate(
+    root: Path, units: list[tuple[pa.Table, pa.Table]], threads: int
+) -> dict[str, float]:
+    """Publish units; return rows a second and their size."""
+    rows = sum(table.num_rows for _, table in units)
+    seconds, busy = publish(root, units, threads)
+    return {
+        "rows": rows,
+        "rows_per_second": rows / seconds,
+        "rows_per_processor_second": rows / busy,
+        "bytes_per_row": sum(table.nbytes for _, table in units) / rows,
+    }
+
+
+def clothed(table: pa.Table) -> pa.Table:
+    """Tracklets with an appearance too, as wide as the default model's."""
+    rng = np.random.default_rng(table.num_rows)
+    looks = rng.normal(size=(table.num_rows, APPEARANCE_WIDTH)).astype(np.float32)
+    values, scale = vectors.quantise(looks)
+    for name, column in (
+        ("appearance_i8", vectors.to_binary(values)),
+        ("appearance_scale", pa.array(scale)),
+        ("appearance_f16", vectors.to_f16_bytes(looks)),
+    ):
+        table = table.append_column(name, column)
+    return table
 
 
 def unit(rows: int, number: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.store import layout, place
 from pipeline.trace import results
 from pipeline.trace.run import trace
 
@@ -230,3 +231,19 @@ def test_tracklet_outside_the_order_is_refused_and_recorded(street, authorise):
 def test_empty_gallery_is_told(street, authorise):
     with pytest.raises(DongseonError, match="is empty"):
         trace(authorise(), settings=street.settings, registry=street.publish())
+
+
+def test_a_trace_over_an_object_store_is_the_same(street, authorise, objects):
+    """Row groups and embeddings are then read by range over the network."""
+    registry = street.publish()
+    here = street.settings.observations_dir
+    there = place.root_of(objects)
+    for path in sorted(here.rglob("*.parquet")):
+        (there / layout.inside(here, path)).write_bytes(path.read_bytes())
+    order = {"tracklet": street.truth[0], "registry": registry}
+    one = trace(authorise(), settings=street.settings, **order)
+    other = trace(authorise(), settings=objects, **order)
+    assert one.sightings.num_rows >= 3
+    for table in ("sightings", "legs"):
+        found, wanted = getattr(other, table), getattr(one, table)
+        assert found.equals(wanted), table
