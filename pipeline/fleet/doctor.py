@@ -143,12 +143,15 @@ def _store(settings: Settings, thorough: bool) -> Iterator[Report]:
 def _views(settings: Settings) -> Iterator[Report]:
     import duckdb
 
+    from pipeline.store import place
+
     if not settings.database.exists():
         text = f"there is no {settings.database.name}"
         yield Report("views", "note", text, "dongseon store prepare")
         return
     try:
         with duckdb.connect(str(settings.database), read_only=True) as connection:
+            place.register(connection, place.root_of(settings))
             connection.execute("SELECT count(*) FROM footage").fetchall()
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
