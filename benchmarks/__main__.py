@@ -46,6 +46,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         20_000,
         "The same city by one process, and by Ray with one and two workers.",
     ),
+    "objects": (
+        "tracklets written",
+        200_000,
+        "The same rows in a folder and in an S3-compatible store on this machine.",
+    ),
     "growth": (
         "tracklets of the smallest size",
         200_000,
