@@ -127,13 +127,14 @@ def one_hour(
     Safe to repeat, and for several processes at once. People and network are drawn
     once in a process.
     """
-    city = _city(out, plan, registry_path)
+    city = drawn(out, plan, registry_path)
     with threadpool_limits(1), ThreadPoolExecutor(threads) as city.pool:
         return city.hour(hour)
 
 
 @lru_cache(maxsize=1)
-def _city(out: Path, plan: Plan, registry_path: Path) -> _City:
+def drawn(out: Path, plan: Plan, registry_path: Path) -> _City:
+    """Draw a city's people and network, once in a process."""
     cameras = registry.load(registry_path)
     return _draw(out, plan, cameras, 1)
 
