@@ -119,10 +119,12 @@ def print_result(result: TraceResult, settings: Settings, limit: int = 30) -> No
             f"  {_time(leg['start_at'], settings)} - "
             f"{_time(leg['end_at'], settings)[11:]}  {leg['kind']:<8} "
             f"{leg['metres']:7.1f} m  {leg['speed_m_s']:5.2f} m/s  "
-            f"{leg['mode']:<7}  p {leg['probability']:.3f}"
+            f"{leg['mode']:<7}  p {leg['probability']:.3f}{_unseen(leg)}"
         )
     if not result.legs.num_rows:
         typer.echo("  none")
+    _print_stays(result, settings)
+    _print_anchors(result.tables["anchor"], settings)
     rows = result.contacts.to_pylist()
     close = sum(row["class"] == "close" for row in rows)
     typer.echo(
@@ -132,13 +134,60 @@ def print_result(result: TraceResult, settings: Settings, limit: int = 30) -> No
         typer.echo(
             f"  {row['contact']}  {row['class']:<6}  dose index "
             f"{row['dose_median']:.3f} ({row['dose_low']:.3f}-{row['dose_high']:.3f})  "
-            f"{row['reason']}"
+            f"{row['relation']:<9}  {row['reason']}"
         )
     if len(rows) > limit:
         typer.echo(f"  ... and {len(rows) - limit} more (--limit)")
+    for row in result.tables["airspace"].to_pylist():
+        typer.echo(
+            f"  {row['person']}  indoors with the patient before {row['camera_id']} "
+            f"for {row['seconds_24h'] / 60:.0f} min, {row['median_metres']:.1f} m away"
+        )
     for remark in result.remarks:
         typer.echo(f"\nNote: {remark}")
     typer.echo(f"\nStored in {result.folder}\nTraced in {result.seconds:.2f} s")
+
+
+def _unseen(leg: dict[str, Any]) -> str:
+    """Tell of an inferred leg how easily a walk there would have gone unseen."""
+    if leg["kind"] != "inferred" or not leg["cameras"]:
+        return ""
+    return (
+        f"  {leg['cameras']} cameras on the way, unseen by all: "
+        f"{leg['miss_probability']:.0%}"
+    )
+
+
+def _print_stays(result: TraceResult, settings: Settings) -> None:
+    import numpy as np
+
+    from pipeline.trace.columns import lonlat, moment
+    from pipeline.trace.stays import of_legs
+
+    found = of_legs(result.legs)
+    if not len(found):
+        return
+    typer.echo("\nStays of ten minutes or more")
+    lon, lat = lonlat(np.ascontiguousarray(found[:, :2]))
+    for k, (_, _, arrive, leave) in enumerate(found):
+        typer.echo(
+            f"  {_time(moment(arrive), settings)} - "
+            f"{_time(moment(leave), settings)[11:]}  near {lon[k]:.5f},{lat[k]:.5f}"
+        )
+
+
+def _print_anchors(table: pa.Table, settings: Settings) -> None:
+    if not table.num_rows:
+        return
+    typer.echo("\nWhat the patient remembers (dongseon case anchors)")
+    for row in table.to_pylist():
+        fits = "-" if row["fits"] is None else f"{row['fits']:.2f}"
+        off = row["metres_off"]
+        typer.echo(
+            f"  anchor {row['anchor']}  {_time(row['at'], settings)}  "
+            f"{row['lon']:.5f},{row['lat']:.5f}  fits {fits}"
+            + ("" if off is None else f"; the path is {off:.0f} m off")
+        )
 
 
 def _print_sightings(table: pa.Table, settings: Settings, limit: int) -> None:

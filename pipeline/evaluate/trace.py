@@ -29,21 +29,21 @@ from pipeline.evaluate.trace_figures import (
     figures_of,
     intervals_of,
     reliability,
-    stays,
 )
 from pipeline.evaluate.trace_truth import Known
 from pipeline.settings import Settings
 from pipeline.simulate import network, recogniser
 from pipeline.simulate.residents import populate
 from pipeline.simulate.run import Plan
-from pipeline.store.ids import to_local_cm
 from pipeline.trace import run as tracing
-from pipeline.trace.columns import seconds
 from pipeline.trace.observations import Passes, Scope
 from pipeline.trace.search import templates_of
+from pipeline.trace.stays import of_legs
 
 #: Fewest recorded passes of a resident who is chosen as patient.
 LEAST_PASSES = 3
+#: Seconds of contact by which some of the patients are chosen.
+LONG_CONTACT_S, SHORT_CONTACT_S = 900, 60
 #: Photographs enrolled of each patient: frontal, bare, this wide (pixels).
 PHOTOS, PHOTO_PX = 3, 112.0
 
@@ -76,8 +76,8 @@ def evaluate(
     Parameters
     ----------
     cities : folders made by `dongseon simulate`; nothing in them is changed.
-    patients : how many residents of each to trace, drawn by `seed` among those whose
-        contacts are recorded and who were seen at least three times.
+    patients : how many residents of each to trace, drawn by `seed` (see `choose`)
+        among those whose contacts are recorded and who were seen at least three times.
     settings : registry and threads; the casebook is a temporary one.
     pointed : begin with one pass of the patient pointed at, as where somebody was
         filmed at a clinic: that with the widest face; its face joins the photographs,
@@ -148,7 +148,7 @@ def _city(
             authorisation = _order(own, case, plan)
             mine = photos[number]
             scope = Scope(authorisation, own)
-            row = _widest(scope, known, resident) if pointed else None
+            row = widest(scope, known, resident) if pointed else None
             tracklet = None if row is None else int(scope.passes().ids[row])
             result = tracing.trace(
                 authorisation, settings=own, photos=mine, tracklet=tracklet
@@ -171,20 +171,17 @@ def _traced(known: Known, resident: int, result: tracing.TraceResult) -> Tally:
     table = result.sightings
     ids = table["tracklet_id"].to_numpy()
     on = table["on_path"].to_numpy(zero_copy_only=False)
-    start, end = seconds(table["start_at"])[on], seconds(table["end_at"])[on]
-    east, north = to_local_cm(table["lon"].to_numpy(), table["lat"].to_numpy())
-    at = (np.column_stack([east, north]) / 100)[on]
     people = [
         (row["tracklet_ids"], row["seconds_24h"]) for row in result.contacts.to_pylist()
     ]
     candidates = (ids, table["posterior"].to_numpy())
-    stayed = stays(start, end, at, at)
+    stayed = of_legs(result.legs)
     tally = known.tally(resident, ids[on], candidates, people, stayed)
     tally.spent = result.seconds
     return tally
 
 
-def _widest(scope: Scope, known: Known, resident: int) -> int | None:
+def widest(scope: Scope, known: Known, resident: int) -> int | None:
     """Row of the pass of a resident that shows the widest face."""
     passes = scope.passes()
     mine = np.flatnonzero(np.isin(passes.ids, known.passes(resident)))
@@ -228,7 +225,12 @@ def _plan(city: Path) -> Plan:
 
 
 def choose(known: Known, patients: int, seed: int) -> list[int]:
-    """Draw residents fit to be traced."""
+    """Draw residents fit to be traced.
+
+    Half of them at random among all who were seen three times. The others have, as
+    far as the city goes, a quarter a contact of fifteen minutes and a quarter one of
+    a minute: few have, and figures of contacts need some.
+    """
     if patients < 1:
         raise StoreError(f"--patients must be at least 1, got {patients}.")
     count = np.bincount(known.owner, minlength=int(known.recorded.max(initial=0)) + 1)
@@ -239,7 +241,18 @@ def choose(known: Known, patients: int, seed: int) -> list[int]:
             f"{LEAST_PASSES} times); ask for fewer --patients, or simulate with more."
         )
     rng = np.random.default_rng([seed, 77])
-    return sorted(int(one) for one in rng.choice(fit, patients, replace=False))
+    longest = np.array([known.longest_contact(int(one)) for one in fit])
+    chosen: list[int] = []
+    for pool, upto in (
+        (fit, (patients + 1) // 2),
+        (fit[longest >= LONG_CONTACT_S], (patients + 1) // 2 + patients // 4),
+        (fit[longest >= SHORT_CONTACT_S], patients),
+        (fit, patients),
+    ):
+        left = pool[~np.isin(pool, chosen)]
+        wanted = min(upto - len(chosen), len(left))
+        chosen += rng.choice(left, wanted, replace=False).astype(int).tolist()
+    return sorted(chosen)
 
 
 def photographs(city: Path, settings: Settings, chosen: list[int]) -> list[list[Photo]]:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.cameras import travel_time
-from pipeline.evaluate.trace_figures import Tally, figures_of, stays
+from pipeline.evaluate.trace_figures import Tally, figures_of
 from pipeline.evaluate.trace_truth import Known
 from pipeline.trace import assembly
 from pipeline.trace.contacts import Rule
 from pipeline.trace.observations import Passes, Scope
+from pipeline.trace.stays import stays
 
 #: Thresholds the baselines may choose from, on the very data they are judged by:
 #: the best of them is reported, which flatters them.

@@ -8,9 +8,8 @@ import numpy as np
 
 #: Seconds within 2 m from which a contact counts, by name of the figure.
 CONTACT_SECONDS = {"contact_f1_15min": 900, "contact_f1_1min": 60}
-#: Least length of a stay, metres within which and share of the shorter stay for
-#: which two stays are the same visit.
-STAY_SECONDS, STAY_METRES, STAY_OVERLAP = 600.0, 200.0, 0.5
+#: Metres within which, and share of the shorter stay for which, two stays are one.
+STAY_METRES, STAY_OVERLAP = 200.0, 0.5
 _BINS = 10
 #: Figures that are given with an interval, and resamples it is drawn from.
 WITH_INTERVAL = (
@@ -121,23 +120,6 @@ def reliability(tallies: list[Tally]) -> list[dict[str, float]]:
         for k in range(_BINS)
         if (place == k).any()
     ]
-
-
-def stays(
-    start: np.ndarray, end: np.ndarray, first: np.ndarray, last: np.ndarray
-) -> np.ndarray:
-    """Stays between passes in order of time: float64 [k, 4], x, y, arrival, leaving.
-
-    A stay is where one comes back into view near where one was lost, ten minutes
-    later or more.
-    """
-    if len(start) < 2:
-        return np.empty((0, 4))
-    gap = start[1:] - end[:-1]
-    apart = np.hypot(*(first[1:] - last[:-1]).T)
-    here = np.flatnonzero((gap >= STAY_SECONDS) & (apart <= STAY_METRES))
-    middle = (first[here + 1] + last[here]) / 2
-    return np.column_stack([middle, end[here], start[here + 1]])
 
 
 def match_stays(

@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.evaluate.trace_figures import STAY_SECONDS, Tally, match_stays
+from pipeline.evaluate.trace_figures import Tally, match_stays
 from pipeline.simulate import truth
 from pipeline.store.ids import to_local_cm
+from pipeline.trace.constants import CUMULATION_SECONDS
+from pipeline.trace.stays import LEAST_SECONDS
 
 
 class Known:
@@ -31,27 +33,25 @@ class Known:
             people["patient"].to_numpy(zero_copy_only=False)
         ]
         met = truth.read(city, "contacts")
-        met = met.filter(met["recorded"])
+        met = met.filter(met["recorded"]).sort_by("first_at")
         been = truth.read(city, "visits")
         been = been.filter(pc.is_valid(been["leave_at"]))
         self._guest = been["resident"].to_numpy()
         self._arrive = been["arrive_at"].cast(pa.int64()).to_numpy() / 1e6
+        # Who stands before the door is there already.
+        self._arrive -= been["outdoors_s"].to_numpy()
         self._leave = been["leave_at"].cast(pa.int64()).to_numpy() / 1e6
         east, north = to_local_cm(been["lon"].to_numpy(), been["lat"].to_numpy())
         self._at = np.column_stack([east, north]) / 100
-        self.met: dict[int, dict[int, int]] = {}
-        for patient, other, span in zip(
-            met["patient"].to_pylist(),
-            met["other"].to_pylist(),
-            met["seconds"].to_pylist(),
-            strict=True,
-        ):
-            near = self.met.setdefault(patient, {})
-            near[other] = near.get(other, 0) + span
+        self.met = _met(met)
 
     def passes(self, resident: int) -> np.ndarray:
         """Tracklets of a resident."""
         return self.ids[self.owner == resident]
+
+    def longest_contact(self, resident: int) -> int:
+        """Seconds within 2 m of the person met longest; 0 for nobody."""
+        return max(self.met.get(resident, {}).values(), default=0)
 
     def owner_of(self, tracklets: np.ndarray) -> np.ndarray:
         """Residents of tracklets, -1 unknown."""
@@ -99,9 +99,9 @@ class Known:
         )
 
     def stays(self, resident: int) -> np.ndarray:
-        """True visits of at least ten minutes: float64 [m, 4], as of `stays`."""
+        """True visits of at least ten minutes, in the open or inside: as of `stays`."""
         rows = np.flatnonzero(self._guest == resident)
-        long = self._leave[rows] - self._arrive[rows] >= STAY_SECONDS
+        long = self._leave[rows] - self._arrive[rows] >= LEAST_SECONDS
         rows = rows[long]
         return np.column_stack([self._at[rows], self._arrive[rows], self._leave[rows]])
 
@@ -118,3 +118,22 @@ class Known:
             more += who in seconds
             seconds[who] = max(seconds.get(who, 0), int(span))
         return seconds, more
+
+
+def _met(met: pa.Table) -> dict[int, dict[int, int]]:
+    """Resident -> the others and the most seconds near each in any 24 hours."""
+    moments = met["first_at"].cast(pa.int64()).to_numpy() / 1e6
+    spans = met["seconds"].to_numpy()
+    pairs: dict[tuple[int, int], list[int]] = {}
+    for row, pair in enumerate(
+        zip(met["patient"].to_pylist(), met["other"].to_pylist(), strict=True)
+    ):
+        pairs.setdefault(pair, []).append(row)
+    found: dict[int, dict[int, int]] = {}
+    for (patient, other), rows in pairs.items():
+        at, upto = moments[rows], np.cumsum(spans[rows])
+        # Rows are in order of time: those of the 24 hours that end with each.
+        before = np.searchsorted(at, at - CUMULATION_SECONDS, side="right")
+        most = upto - np.where(before > 0, upto[before - 1], 0)
+        found.setdefault(patient, {})[other] = int(most.max())
+    return found

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.trace import contacts, exposure, legs, linking, path, review
+from pipeline.trace import (
+    company,
+    contacts,
+    exposure,
+    gaps,
+    legs,
+    linking,
+    path,
+    pinned,
+    review,
+)
 from pipeline.trace.columns import floats, lonlat, moment
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Footage, Passes, Scope
+from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence
 from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 
@@ -31,13 +43,15 @@ def assemble(
     seeds: frozenset[int],
     decided: review.Decisions,
     rule: contacts.Rule,
+    told: Remembered,
 ) -> dict[str, pa.Table]:
-    """Make the tables sighting, leg, contact, episode and exposure.
+    """Make the tables of a result but for that of the run.
 
     Parameters
     ----------
     found : over the candidates; `rows` are their rows in `passes`.
     seeds : tracklets pointed at.
+    told : what the patient remembers.
     """
     shown = _shown(passes, found, rows, decided)
     number = {int(passes.ids[row]): k for k, row in enumerate(shown)}
@@ -55,6 +69,7 @@ def assemble(
         found.link,
         np.array([number[int(one)] for one in mine.ids], dtype=np.int64),
         tracks,
+        gaps.between(mine, footage, scope.places),
     )
     near = _near(mine, passes, detections, tracks, rule)
     people = _people(passes, mine.ids, near, rule)
@@ -66,9 +81,13 @@ def assemble(
             passes, footage, evidence, posterior, shown, on_path, seeds, decided
         ),
         "leg": line,
-        "contact": _contacts(people, dose),
+        "contact": _contacts(people, dose, near, mine),
         "episode": _episodes(passes, people, near, number),
         "exposure": exposure.by_cell(people, near, indoors, unknowns),
+        "airspace": _airspace(
+            scope, passes, mine, detections, tracks, rule, people, unknowns
+        ),
+        "anchor": pinned.table(told, found.fits, mine, number),
     }
 
 
@@ -257,7 +276,13 @@ def _clothing(passes: Passes, shown: np.ndarray, seeds: frozenset[int]) -> np.nd
     return best
 
 
-def _contacts(people: list[contacts.Contact], dose: np.ndarray) -> pa.Table:
+def _contacts(
+    people: list[contacts.Contact],
+    dose: np.ndarray,
+    near: contacts.Near,
+    mine: Passes,
+) -> pa.Table:
+    who = [company.relation(person, near, mine) for person in people]
     records = [
         {
             "contact": person.name,
@@ -267,6 +292,8 @@ def _contacts(people: list[contacts.Contact], dose: np.ndarray) -> pa.Table:
             "seconds_24h": float(person.seconds_24h),
             "least_metres": person.least_metres,
             "class": person.kind,
+            "relation": relation,
+            "joint_share": share,
             "first_at": moment(min(e.start for e in person.episodes)),
             "last_at": moment(max(e.end for e in person.episodes) - 1),
             "patient_mask": person.patient_mask,
@@ -276,7 +303,9 @@ def _contacts(people: list[contacts.Contact], dose: np.ndarray) -> pa.Table:
             "dose_high": float(high),
             "reason": person.reason,
         }
-        for person, (low, middle, high) in zip(people, dose, strict=True)
+        for person, (low, middle, high), (relation, share) in zip(
+            people, dose, who, strict=True
+        )
     ]
     return pa.Table.from_pylist(records, schema=CONTACT)
 
@@ -319,6 +348,40 @@ def _episodes(
 def _name(footage: Footage, column: str, clip: int | None) -> str | None:
     found = None if clip is None else footage.names[column][clip].as_py()
     return None if found is None else str(found)
+
+
+def _airspace(
+    scope: Scope,
+    passes: Passes,
+    mine: Passes,
+    detections: pa.Table,
+    tracks: contacts.Tracks,
+    rule: contacts.Rule,
+    people: list[contacts.Contact],
+    unknowns: exposure.Draws,
+) -> pa.Table:
+    """Who was indoors with the patient for as long as a close contact, farther away."""
+    indoors = [bool(scope.cameras[int(n)].indoors) for n in mine.camera_no]
+    inside = mine.take(np.array(indoors, dtype=bool))
+    wider = replace(rule, metres=rule.airspace_metres)
+    wide = _near(inside, passes, detections, tracks, wider)
+    known = [one for person in people for one in person.tracklets]
+    wide = wide.take(
+        np.flatnonzero(
+            ~np.isin(wide.tracklet, known) & ~np.isin(wide.tracklet, mine.ids)
+        )
+    )
+    others = [
+        person
+        for person in _people(passes, mine.ids, wide, wider)
+        if person.seconds_24h >= rule.close_seconds
+    ]
+    within = np.ones(len(wide.second), dtype=bool)
+    dose = exposure.of_contacts(others, wide, within, unknowns)
+    theirs = passes.take(passes.rows([p.tracklets[0] for p in others]))
+    names = theirs.stored(["camera_id"])["camera_id"].to_pylist()
+    cameras = dict(zip(theirs.ids.tolist(), names, strict=True))
+    return company.airspace(others, wide, cameras, dose)
 
 
 def _or_none(value: float) -> float | None:

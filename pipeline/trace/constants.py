@@ -135,19 +135,32 @@ SPREAD_WALK: Final = (0.9, 1500.0)
 SPREAD_VEHICLE: Final = (4.0, 6000.0)
 VEHICLE_SHARE: Final = 0.25
 #: Clocks of two cameras may differ: each second missing to the least travel time
-#: costs, one sd being this; beyond the limit a step is impossible (assumed).
+#: costs, one sd being this; some clocks are simply wrong, up to the limit, and this is
+#: the share of steps that such a clock would excuse; beyond the limit a step is
+#: impossible (assumed).
 CLOCK_SD_SECONDS: Final = 5.0
+CLOCK_WRONG_SHARE: Final = 0.04
 CLOCK_LIMIT_SECONDS: Final = 60.0
 #: Two cameras may see a person at one moment if the places are this near, metres.
 OVERLAP_METRES: Final = 30.0
 #: Passes before one camera may overlap this much and still be one person, seconds.
 SAME_CAMERA_OVERLAP_SECONDS: Final = 0.5
+#: Probability that what a patient remembers of place and time is right, within what he
+#: is unsure of (assumed; recall of one's own whereabouts errs by the hour and the
+#: street within days).
+REMEMBERED_TRUE: Final = 0.9
 #: Candidates kept for the path (the most alike); the work grows with its square.
 MAX_CANDIDATES: Final = 400
 #: Of those who come late: share that come back out where they were lost (a home, a
 #: shop, a workplace), within so many metres (1 sd) (assumed).
 STAY_SHARE: Final = 0.5
 STAY_SPREAD_M: Final = 60.0
+#: Gaps: metres to either side of the straight line within which cameras are counted,
+#: half the width of what a street camera sees, and share of passes that a recording
+#: camera misses (assumed).
+GAP_BAND_M: Final = 30.0
+GAP_SIGHT_M: Final = 15.0
+GAP_MISS_SHARE: Final = 0.15
 # Walks: passes of one person that follow each other from camera to camera.
 #: Longest time out of view within a walk, and share of walkers seen again within it.
 WALK_GAP_SECONDS: Final = 180.0
@@ -162,8 +175,11 @@ WALK_FASTEST: Final = 2.5
 WALK_LEAST_ALIKE: Final = 0.0
 #: Least probability that the best pass goes on with a walk, for it to be taken.
 WALK_LEAST_LINK: Final = 0.5
-#: Passes of one walk at most, either way.
-WALK_STEPS: Final = 25
+#: Passes of one walk at most, either way (an hour of standing, cut each 30 s).
+WALK_STEPS: Final = 120
+#: How far the clothing of a single pass moves evidence within its walk (assumed: the
+#: views of a walk share light and angle, so the difference counts for half).
+WALK_VIEW_SHARE: Final = 0.5
 #: Least share of walks whose passes are of two people, whatever the evidence.
 WALK_BROKEN: Final = 0.01
 #: Share of strangers' passes that begin a walk (the rest go on with one).
@@ -184,10 +200,6 @@ JOINERS: Final = 40
 JOINER_LLR: Final = 0.0
 #: Passes whose clothing is looked at in such a stretch: the best in reach.
 REACHED: Final = 20_000
-#: Passes are not as independent as the chain takes them to be: log odds of posteriors
-#: are scaled by this (Guo et al., On calibration of modern neural networks, ICML
-#: 2017, arXiv:1706.04599; chosen between simulated cities of 50 % and 95 % masks).
-POSTERIOR_TEMPER: Final = 0.75
 #: Least log-likelihood ratio of a candidate.
 CANDIDATE_LLR: Final = 0.0
 #: Posterior from which a sighting by face lends its clothing to the search.
@@ -202,6 +214,19 @@ MODE_LIMITS: Final = (("still", 0.2), ("walk", 2.5), ("cycle", 7.0))
 # --- Same contact before several cameras --------------------------------------------
 #: Log-likelihood ratio from which two passes within one case are one contact.
 CONTACT_LINK_LLR: Final = 4.6
+
+#: Somebody who was near the patient before so many cameras, in so large a share of the
+#: patient's passes from the first to the last of them, over so many metres, goes with
+#: him (assumed).
+COMPANION_CAMERAS: Final = 2
+COMPANION_SHARE: Final = 0.5
+COMPANION_METRES: Final = 20.0
+#: Seconds near the patient before one camera from which somebody stayed beside him.
+BESIDE_SECONDS: Final = 120
+#: Metres within which people indoors share the air; farther apart, they are listed by
+#: themselves where they would be close by time (assumed: KDCA's guidelines leave it to
+#: the investigator; a room of a shop or clinic).
+AIRSPACE_METRES: Final = 10.0
 
 # --- Dose --------------------------------------------------------------------------
 # Form: 1 - exp(-dose), Riley, Murphy & Riley, Am J Epidemiol 107:421-432 (1978),

@@ -29,6 +29,8 @@ class Rule:
     close_seconds: float = c.CLOSE_SECONDS  #: in any `cumulation_seconds`
     cumulation_seconds: float = c.CUMULATION_SECONDS
     episode_gap_seconds: int = c.EPISODE_GAP_SECONDS
+    #: indoors, people this near who are no contacts are listed by themselves
+    airspace_metres: float = c.AIRSPACE_METRES
 
 
 @dataclass(frozen=True)

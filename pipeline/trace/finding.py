@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.casebook import galleries
+from pipeline.casebook import anchors, galleries
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
+from pipeline.store.ids import to_local_cm
 from pipeline.trace import hunt, path, review
 from pipeline.trace.observations import Footage, Passes, Scope
+from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence, Template, templates_of
 
 
@@ -24,6 +26,7 @@ class Seeds:
     certain: frozenset[int]  #: tracklets pointed at
     text: str  #: for the run table: "tracklet 123", "3 photos"
     remarks: tuple[str, ...] = ()
+    told: Remembered = field(default_factory=lambda: remembered([]))
 
 
 def seeds_of(authorisation: Authorisation, passes: Passes, settings: Settings) -> Seeds:
@@ -68,7 +71,23 @@ def seeds_of(authorisation: Authorisation, passes: Passes, settings: Settings) -
     parts = [f"tracklet {one}" for one in certain]
     if count:
         parts.append("1 photo" if count == 1 else f"{count} photos")
-    return Seeds(templates, frozenset(certain), ", ".join(parts), tuple(remarks))
+    told = remembered(anchors.listed(authorisation, settings=settings))
+    return Seeds(templates, frozenset(certain), ", ".join(parts), tuple(remarks), told)
+
+
+def remembered(told: Sequence[anchors.Anchor]) -> Remembered:
+    """Arrange what the patient remembers, in order of time."""
+    east, north = to_local_cm(
+        np.array([one.lon for one in told], dtype=float),
+        np.array([one.lat for one in told], dtype=float),
+    )
+    return Remembered(
+        number=np.array([one.id for one in told], dtype=np.int64),
+        at=np.array([one.at.timestamp() for one in told], dtype=float),
+        place=np.column_stack([east, north]) / 100,
+        seconds=np.array([one.seconds for one in told], dtype=float),
+        metres=np.array([one.metres for one in told], dtype=float),
+    )
 
 
 def prepare(
@@ -97,8 +116,21 @@ def find(
     `progress` is told the share of the faces looked at, 0..1; raise in it to cancel.
     Returns the evidence, the path over the candidates, and their rows in `passes`.
     """
+    return prepared(passes, footage, seeds, settings, decided, progress).run()
+
+
+def prepared(
+    passes: Passes,
+    footage: Footage,
+    seeds: Seeds,
+    settings: Settings,
+    decided: review.Decisions | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> hunt.Hunt:
+    """Return the hunt that `find` runs."""
+    decided = decided or review.Decisions()
     certain = (seeds.certain | decided.certain) - decided.rejected
-    one = hunt.Hunt(
-        passes, footage, seeds.templates, certain, decided, settings.threads, progress
-    )
-    return one.run()
+    return hunt.Hunt(
+        passes, footage, seeds.templates, certain, decided, settings.threads,
+        progress, seeds.told,
+    )  # fmt: skip

@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.trace import calibration, path, review
+from pipeline.trace import calibration, dress, path, posteriors, review
 from pipeline.trace import constants as c
+from pipeline.trace.dress import Worn
 from pipeline.trace.field import Field
 from pipeline.trace.joiners import joiners
 from pipeline.trace.passes import Footage, Passes
+from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence, Faces, Template, templates_of
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
@@ -33,16 +35,6 @@ from pipeline.trace.walks import Walk, follow
 _ROUNDS = 2
 #: Log evidence by which a supposition may fall short of the best and be pursued.
 _PURSUED = 6.0
-
-
-@dataclass(frozen=True)
-class _Worn:
-    """What is known of walks; clothing as sums over their passes of one day."""
-
-    day: np.ndarray  #: int64 [w]
-    views: np.ndarray  #: int64 [w], passes whose clothing was seen
-    total: list[np.ndarray]  #: w sums, float64 [k]
-    face: np.ndarray  #: float64 [w], evidence of all their faces
 
 
 @dataclass
@@ -54,6 +46,7 @@ class _Supposition:
     weights: np.ndarray  #: float64 [w, 3], evidence of walks: all, face, clothing
     found: path.Path
     rows: np.ndarray  #: int64, rows of the candidates of `found`
+    lenders: np.ndarray  #: int64, rows that lent their clothing
 
 
 class Hunt:
@@ -68,9 +61,10 @@ class Hunt:
         decided: review.Decisions,
         threads: int,
         progress: Callable[[float], object] | None = None,
+        told: Remembered | None = None,
     ) -> None:
         """Search the faces, and arrange what is known of the passes."""
-        self.passes, self.threads = passes, threads
+        self.passes, self.threads, self.told = passes, threads, told
         self.field, traffic = prepare(passes, footage)
         self.sure = passes.rows(certain)
         out = passes.rows(decided.rejected)
@@ -83,9 +77,11 @@ class Hunt:
         self.face = Faces(passes, faces)
         self.strong = self.face.strong(c.ANCHOR_LLR, threads, progress)
         self.walks: list[Walk] = []
+        #: Of each candidate, how it came to be one (`posteriors.signs`).
+        self.signs = np.empty((0, len(posteriors.SIGNS)))
         #: The walk each pass is in, counted from one; 0: in none. One more for "open".
         self.place = np.zeros(len(passes) + 1, dtype=np.int32)
-        self.worn = _Worn(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
+        self.worn = Worn(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         self.taken = np.zeros(len(passes), dtype=bool)
@@ -129,7 +125,7 @@ class Hunt:
             views.append(np.array([len(worn)]))
             total.append(worn.sum(axis=0))
         self.walks += fresh
-        self.worn = _Worn(
+        self.worn = Worn(
             np.concatenate(day), np.concatenate(views), total, np.concatenate(face)
         )
 
@@ -163,7 +159,7 @@ class Hunt:
         his = np.flatnonzero(found.posterior >= 0.2)
         face = calibration.faces_llr(self.face[rows[his]], found.posterior[his])
         doubt = self._doubt(rows[his])
-        return replace(one, evidence=float(prior + face - doubt))
+        return replace(one, evidence=float(prior + face - doubt + found.told))
 
     def _walks_of(self, rows: np.ndarray) -> np.ndarray:
         """Which walks some rows are in, ascending."""
@@ -208,48 +204,18 @@ class Hunt:
         for k in self._walks_of(sure):
             rows = self.walks[k].rows
             weights[k, 1] = self._faces(rows[~np.isin(rows, sure)])
-        weights[:, 2] = self._worn_alike(lenders)
+        weights[:, 2] = dress.alike(self.field, self.worn, self.place, lenders)
         weights[:, 0] = weights[:, 1] + weights[:, 2]
         if len(self.refused):
             other = np.array([_together(self.against[w.rows]) for w in self.walks])
-            other += self._worn_alike(self.refused)
+            other += dress.alike(self.field, self.worn, self.place, self.refused)
             share = c.REJECTED_SHARE
             weights[:, 0] -= np.logaddexp(np.log(1 - share), np.log(share) + other)
         if strict:  # faces alone must not join walks that are dressed otherwise
             today = np.isin(self.worn.day, self.field.day[lenders])
             weights[today & (weights[:, 2] < c.PERSON_LLR), 0] = -np.inf
         found, rows = self._path(weights, sure, lenders)
-        return _Supposition(sure, 0.0, weights, found, rows)
-
-    def _worn_alike(self, lenders: np.ndarray) -> np.ndarray:
-        """Evidence [w] of walks' clothing, by what other walks wore that day."""
-        result = np.zeros(len(self.walks))
-        days = self.field.day[lenders]
-        for day in np.unique(days):
-            today = lenders[days == day]
-            worn, law = self.field.wear(today)
-            seen = ~np.isnan(worn[:, 0])
-            today, worn = today[seen], worn[seen]
-            which = np.flatnonzero((self.worn.day == day) & (self.worn.views > 0))
-            if law is None or not len(today) or not len(which):
-                continue
-            total = np.stack([self.worn.total[k] for k in which])
-            views = self.worn.views[which]
-            mean = np.broadcast_to(worn.sum(axis=0), total.shape).copy()
-            left = np.full(len(which), len(today))
-            owner = self.place[today] - 1
-            for k in np.intersect1d(owner, which):  # own views say nothing of a walk
-                own, n = owner == k, np.searchsorted(which, k)
-                mean[n] -= worn[own].sum(axis=0)
-                left[n] -= int(own.sum())
-            some = np.flatnonzero(left > 0)
-            result[which[some]] = law.llr(
-                mean[some] / left[some, None],
-                left[some],
-                total[some] / views[some, None],
-                views[some],
-            )
-        return result
+        return _Supposition(sure, 0.0, weights, found, rows, lenders)
 
     def _path(
         self, weights: np.ndarray, sure: np.ndarray, lenders: np.ndarray
@@ -276,11 +242,15 @@ class Hunt:
         llr, before = np.zeros(n), np.full(n, -1, dtype=np.int64)
         linked, looks = np.zeros(n), np.zeros(n)
         certain = np.isin(rows, sure)
+        alone = dress.own(self.field, rows, lenders)
         for k in chosen:
             own = np.searchsorted(rows, self.walks[k].rows)
             free = own[~certain[own]]
             looks[free] = max(weights[k, 2], 0.0) / max(len(free), 1)
             llr[free] = max(total[k], -50.0) / max(len(free), 1)
+            if len(free) > 1:
+                # Whoever took the walk over midway is dressed unlike the rest of it.
+                llr[free] += c.WALK_VIEW_SHARE * (alone[free] - alone[free].mean())
             before[own[1:]], linked[own[1:]] = own[:-1], self.walks[k].link
         rate = np.array([self.rates[int(one)] for one in these.camera_no[rows]])
         rate = rate * self.busy(these.start[rows])
@@ -299,7 +269,7 @@ class Hunt:
             looks=looks,
             trusted=np.isin(rows, lenders) | certain,
         )
-        return path.solve(candidates, self.seen), rows
+        return path.solve(candidates, self.seen, told=self.told), rows
 
     def _answer(
         self, held: list[_Supposition]
@@ -322,17 +292,41 @@ class Hunt:
         rows, posterior = rows[kept], posterior[kept]
         at = np.searchsorted(rows, best.rows)
         trust = float(weight[:-1].max())
+        posterior = self._calibrated(posterior, rows, best, trust)
         path_rows, link = path.best_of(best.found, posterior[at], trust)
         found = replace(
             best.found,
             rows=at[path_rows],
             most_probable=at[best.found.most_probable],
-            posterior=_tempered(posterior, np.isin(rows, self.sure)),
+            posterior=posterior,
             link=link,
             absent=float(weight[-1]),
             conflicts=tuple((int(at[a]), int(at[b])) for a, b in best.found.conflicts),
         )
         return self._evidence(best.weights), found, rows
+
+    def _calibrated(
+        self, posterior: np.ndarray, rows: np.ndarray, best: _Supposition, trust: float
+    ) -> np.ndarray:
+        """Posteriors [m] of rows as shares of such passes that come true."""
+        sure = [np.isin(walk.rows, self.sure) for walk in self.walks]
+        self.signs = posteriors.signs(
+            posterior,
+            rows,
+            self.field.start[rows],
+            dress.own(self.field, rows, best.lenders),
+            self.walks,
+            best.weights,
+            [
+                held | (self.face[walk.rows] >= posteriors.PILLAR_LLR)
+                for walk, held in zip(self.walks, sure, strict=True)
+            ],
+            np.array([held.any() for held in sure], dtype=bool),
+            self.field.start[best.lenders],
+            trust,
+        )
+        result = posteriors.calibrated(self.signs)
+        return np.where(np.isin(rows, self.sure), 1.0, result)
 
     def _faces_of(self, rows: list[int]) -> list[Template]:
         return [
@@ -357,13 +351,6 @@ class Hunt:
             kind[rows] = np.where(face[rows] > 0, both, "appearance")
         cosine = self.face.similarity(every)
         return Evidence(every, total, face, looks, cosine, kind, self.face.remarks)
-
-
-def _tempered(posterior: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Posteriors with their log odds scaled; what is certain stays so."""
-    bounded = np.clip(posterior, 1e-9, 1 - 1e-9)
-    odds = np.log(bounded / (1 - bounded)) * c.POSTERIOR_TEMPER
-    return np.where(sure, 1.0, 1 / (1 + np.exp(-odds)))
 
 
 def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:

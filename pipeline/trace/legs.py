@@ -11,6 +11,7 @@ from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
 from pipeline.trace.columns import lonlat, moment
 from pipeline.trace.contacts import Tracks
+from pipeline.trace.gaps import Gaps
 from pipeline.trace.observations import Passes
 from pipeline.trace.tables import LEG
 
@@ -21,6 +22,7 @@ def legs(
     link: np.ndarray,
     sightings: np.ndarray,
     tracks: Tracks,
+    gaps: Gaps,
 ) -> pa.Table:
     """Draw the path: each pass as seen, each gap between two as inferred.
 
@@ -32,6 +34,7 @@ def legs(
     sightings : int [k], number of each pass in the sighting table.
     tracks : the passes' points at whole seconds; a pass without any (no calibration)
         is drawn from its first to its last place.
+    gaps : what was to be seen between the passes.
 
     Returns
     -------
@@ -44,7 +47,10 @@ def legs(
         rows.append(_seen(passes, k, float(posterior[k]), int(sightings[k]), tracks))
         if k + 1 < len(passes):
             pair = (int(sightings[k]), int(sightings[k + 1]))
-            rows.append(_inferred(passes, k, float(link[k]), pair))
+            leg = _inferred(passes, k, float(link[k]), pair)
+            leg["cameras"] = int(gaps.cameras[k])
+            leg["miss_probability"] = float(gaps.miss[k])
+            rows.append(leg)
     for number, row in enumerate(rows):
         row["leg"] = number
     return pa.Table.from_pylist(rows, schema=LEG)

@@ -88,6 +88,29 @@ def spread_bound(
     return (soon + late * (1 - c.STAY_SHARE)) * moved + late * c.STAY_SHARE * stayed
 
 
+def whereabouts(distance: np.ndarray, seconds: np.ndarray, within: float) -> np.ndarray:
+    """Density of being at a place, per square metre, some time after being seen.
+
+    Parameters
+    ----------
+    distance, seconds : metres and seconds from where and when somebody was seen.
+    within : metres by which the place is unsure, 1 sd.
+
+    Returns
+    -------
+    float64, never 0: he stayed, walked or rode (shares as of `spread`).
+    """
+    there = (1 - c.NEXT_SOON_SHARE) * c.STAY_SHARE
+    found = there * _bell(distance, np.hypot(c.STAY_SPREAD_M, within))
+    for share, (speed, limit) in (
+        (1 - c.VEHICLE_SHARE, c.SPREAD_WALK),
+        (c.VEHICLE_SHARE, c.SPREAD_VEHICLE),
+    ):
+        moved = c.SPREAD_BASE_M + np.minimum(speed * seconds, limit)
+        found = found + (1 - there) * share * _bell(distance, np.hypot(moved, within))
+    return np.maximum(found, 1e-300)
+
+
 def _waits(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Densities of being seen again soon, and after a stay."""
     soon = (

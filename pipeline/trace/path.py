@@ -16,20 +16,19 @@ never filmed again is an answer too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
 from pipeline.trace.motion import Seen, reachable, spread
+from pipeline.trace.remembered import Remembered, fold
 
 #: Least seconds needed between places x1, y1 and x2, y2 (metres, arrays).
 LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 #: Penalty of a step that cannot be, between two passes that are both certain.
 _IMPOSSIBLE = -60.0
-#: Least penalty of a step that may be on the path: three spreads of the clocks.
-_ODD_CLOCK = -4.5
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,16 @@ class Path:
     conflicts: tuple[tuple[int, int], ...] = ()
     evidence: float = 0.0  #: log likelihood ratio of all sequences together
     chain: Chain | None = None  #: what the path was drawn on
+    #: float64 [m], probability of each of the patient's statements
+    fits: np.ndarray = field(default_factory=lambda: np.empty(0))
+    told: float = 0.0  #: log likelihood ratio of the statements
 
 
 def solve(
-    candidates: Candidates, seen: Seen, least_seconds: LeastSeconds | None = None
+    candidates: Candidates,
+    seen: Seen,
+    least_seconds: LeastSeconds | None = None,
+    told: Remembered | None = None,
 ) -> Path:
     """Find the most probable path and every candidate's posterior.
 
@@ -91,6 +96,7 @@ def solve(
     seen : all visible passes.
     least_seconds : travel-time bound; default: that of
         `cameras.travel_time`, by vehicle along the straight line.
+    told : what the patient remembers.
 
     Notes
     -----
@@ -105,9 +111,32 @@ def solve(
     if n == 0:
         none = np.empty(0, np.int64)
         return Path(none, none, np.empty(0), np.empty(0), 1.0)
-    step, sound, conflicts = _steps(candidates, seen, least_seconds or _straight)
+    found = _solved(candidates, seen, least_seconds or _straight, told)
+    if told is None or not len(told):
+        return found
+    # How probable each statement is: what is left of the whole without it.
+    fits = []
+    for k in range(len(told)):
+        less = _solved(candidates, seen, least_seconds or _straight, told.without(k))
+        fits.append(-np.expm1(min(less.evidence - found.evidence, 0.0)))
+    plain = _solved(candidates, seen, least_seconds or _straight, None)
+    # Of a stranger, a statement says 1 / (1 - REMEMBERED_TRUE) on average.
+    gain = found.evidence - plain.evidence + len(told) * np.log(1 - c.REMEMBERED_TRUE)
+    return replace(found, fits=np.array(fits), told=float(gain))
+
+
+def _solved(
+    candidates: Candidates,
+    seen: Seen,
+    least_seconds: LeastSeconds,
+    told: Remembered | None,
+) -> Path:
+    step, sound, conflicts = _steps(candidates, seen, least_seconds)
     begin, finish, nothing = _ends(candidates, seen)
-    _walk_on(candidates, step, sound, begin, finish)
+    walked = None
+    if told is not None and len(told):
+        walked, nothing = fold(told, candidates, seen, step, begin, finish, nothing)
+    _walk_on(candidates, step, sound, begin, finish, walked)
     llr = np.where(candidates.certain, 0.0, candidates.llr)
     best = _viterbi(llr, step, begin, finish, nothing)
     posterior, forward, backward, total = _posteriors(llr, step, begin, finish, nothing)
@@ -164,10 +193,10 @@ def _steps(
 ) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]]:
     """Log score of each step [n, n] (from row, to column), -inf if impossible.
 
-    Beside it bool [n, n]: steps that need no odd clock.
+    Beside it bool [n, n]: steps that may be on the path.
     """
     n = len(these.start)
-    step, sound = np.full((n, n), -np.inf), np.zeros((n, n), dtype=bool)
+    step = np.full((n, n), -np.inf)
     mass = reachable(these.last, these.end, seen)
     passed = np.concatenate([[0], np.cumsum(these.certain)])
     conflicts = []
@@ -178,8 +207,7 @@ def _steps(
         error = np.hypot(these.error_m[to], these.error_m[i])
         score = np.log(c.PRIOR_NEXT) - np.log(these.rate[to] * mass[i])
         score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
-        travel = _travel(these, i, to, distance, gap, error, least_seconds)
-        score += travel
+        score += _travel(these, i, to, distance, gap, error, least_seconds)
         # A certain pass cannot be stepped over.
         score[passed[i + 1 : n] > passed[i + 1]] = -np.inf
         if these.certain[i]:
@@ -187,10 +215,8 @@ def _steps(
             if len(nxt) and not np.isfinite(score[nxt[0]]):
                 score[nxt[0]] = _IMPOSSIBLE
                 conflicts.append((i, i + 1 + int(nxt[0])))
-        forced = these.certain[to] & these.certain[i]
-        sound[i, to] = np.isfinite(score) & ((travel >= _ODD_CLOCK) | forced)
         step[i, to] = score
-    return step, sound, tuple(conflicts)
+    return step, np.isfinite(step), tuple(conflicts)
 
 
 def _walk_on(
@@ -199,6 +225,7 @@ def _walk_on(
     sound: np.ndarray,
     begin: np.ndarray,
     finish: np.ndarray,
+    walked: np.ndarray | None = None,
 ) -> None:
     """Let the path go along walks; entering or leaving one midway must be paid for.
 
@@ -226,6 +253,8 @@ def _walk_on(
     whole = passed[later] == passed[earlier + 1]
     earlier, later, linked = earlier[whole], later[whole], linked[whole]
     step[earlier, later] = np.log(linked)
+    if walked is not None:
+        step[earlier, later] += walked[earlier, later]
     sound[earlier, later] = True
 
 
@@ -255,7 +284,10 @@ def _travel(
     # Neighbouring cameras may see one person at the same moment.
     together = ~same & near & (gap < 0)
     missing = np.where(together, 0.0, missing)
-    penalty = -0.5 * (missing / c.CLOCK_SD_SECONDS) ** 2
+    wrong = c.CLOCK_WRONG_SHARE
+    penalty = np.log(
+        (1 - wrong) * np.exp(-0.5 * (missing / c.CLOCK_SD_SECONDS) ** 2) + wrong
+    )
     penalty[missing > c.CLOCK_LIMIT_SECONDS] = -np.inf
     penalty[same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)] = -np.inf
     penalty[~same & ~near & (gap < -c.CLOCK_LIMIT_SECONDS)] = -np.inf

@@ -24,6 +24,8 @@ from pipeline.trace.tables import TABLES
 
 _PSEUDONYM = re.compile(r"[\w][\w.-]{0,63}")
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+#: Tables that results of earlier versions lack.
+_LATER = ("airspace", "anchor")
 _TIMES = {
     "run": ("window_start", "window_end"),
     "sighting": ("start_at", "end_at"),
@@ -31,6 +33,8 @@ _TIMES = {
     "contact": ("first_at", "last_at"),
     "episode": ("start_at", "end_at"),
     "exposure": ("hour", "hour"),
+    "airspace": ("start_at", "end_at"),
+    "anchor": ("at", "at"),
 }
 
 
@@ -200,7 +204,7 @@ def _covered(
         return found
     keep = _in_window(authorisation, table, found)
     area = authorisation.area
-    if table in ("sighting", "episode"):
+    if table in ("sighting", "episode", "airspace", "anchor"):
         keep &= shapely.intersects_xy(
             area, found["lon"].to_numpy(), found["lat"].to_numpy()
         )
@@ -289,6 +293,8 @@ def _load(folder: Path, table: str) -> pa.Table:
     if table not in TABLES:
         raise StoreError(f"{table!r} must be one of {', '.join(TABLES)}.")
     path = folder / f"{table}.parquet"
+    if table in _LATER and not path.exists():
+        return TABLES[table].empty_table()
     try:
         found = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.cameras import travel_time
 from pipeline.casebook import audit, galleries, reviews
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import NotAuthorisedError
 from pipeline.settings import Settings
-from pipeline.trace import assembly, calibration, path, results, review
+from pipeline.trace import assembly, calibration, gaps, path, results, review
+from pipeline.trace import constants as c
 from pipeline.trace.contacts import Rule
 from pipeline.trace.finding import Seeds, find, seeds_of
 from pipeline.trace.observations import Footage, Passes, Scope
@@ -118,7 +120,7 @@ def trace(
     clock.stage("contacts")
     made = assembly.assemble(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,
-        rule or Rule(),
+        rule or Rule(), seeds.told,
     )  # fmt: skip
     remarks = _remarks(passes, footage, scope, evidence, found, rows, seeds)
     clock.stage("store")
@@ -177,11 +179,22 @@ def _remarks(
     others = [k for k in found.rows if int(passes.ids[rows[k]]) not in seeds.certain]
     if not others:
         what = "No further sighting" if seeds.certain else "No sighting"
+        missed = gaps.unseen(passes, footage, len(scope.cameras))
         remarks.append(
             f"{what}: {len(passes)} tracklets of {cameras} cameras were searched. "
             f"{cameras} of the {len(scope.cameras)} cameras in the area "
-            f"({share:.1%}) have footage in the window: not seen is not absent."
+            f"({share:.1%}) have footage in the window: not seen is not absent. "
+            "Somebody who moves as others do and was in the area all the time would "
+            f"have shown no face that decides with a probability of {missed:.0%}."
         )
+    fits = found.fits
+    for k in np.flatnonzero(fits < 0.5):
+        remarks.append(
+            f"What the patient remembers (anchor {seeds.told.number[k]}) fits the "
+            f"path with a probability of {fits[k]:.0%} only; ask again, or review the "
+            "sightings before and after."
+        )
+    remarks += _odd_clocks(passes.take(rows[found.rows]))
     for i, j in found.conflicts:
         one, other = int(passes.ids[rows[i]]), int(passes.ids[rows[j]])
         remarks.append(
@@ -197,6 +210,24 @@ def _remarks(
     elif not any(calibration.is_calibrated(model) for model in models):
         remarks.append("The gallery's faces are of models without calibration.")
     return tuple(dict.fromkeys(remarks))
+
+
+def _odd_clocks(mine: Passes) -> list[str]:
+    """Tell of steps of the path that clocks or places must be wrong to allow."""
+    names = mine.stored(["camera_id"])["camera_id"].to_pylist()
+    told = []
+    for k in range(len(mine) - 1):
+        error = 2 * float(np.hypot(mine.error_m[k], mine.error_m[k + 1]))
+        metres = float(np.hypot(*(mine.first[k + 1] - mine.last[k]))) - error
+        need = max(metres - travel_time.SLACK_M, 0) / travel_time.VEHICLE_MPS
+        short = need - float(mine.start[k + 1] - mine.end[k])
+        if metres > c.OVERLAP_METRES and short > 2 * c.CLOCK_SD_SECONDS:
+            told.append(
+                f"Between {names[k]} and {names[k + 1]} the path is {short:.0f} s too "
+                "fast for a vehicle: one of their clocks is wrong, or one of the two "
+                "sightings is; please review them."
+            )
+    return told
 
 
 def _run_table(

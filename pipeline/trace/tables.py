@@ -61,6 +61,8 @@ LEG = pa.schema(
         ("speed_m_s", pa.float64()),
         ("mode", pa.string()),  # still, walk, cycle, vehicle
         ("probability", pa.float64()),
+        ("cameras", pa.int32()),  # inferred: that recorded along the straight line
+        ("miss_probability", pa.float64()),  # of seeing nothing had he walked there
         ("lon", pa.list_(pa.float64())),  # WGS84 vertices in time order
         ("lat", pa.list_(pa.float64())),
         ("second", pa.list_(pa.float64())),  # Unix time of each vertex
@@ -74,7 +76,9 @@ CONTACT = pa.schema(
         ("seconds", pa.float64()),  # within the rule's distance, all episodes
         ("seconds_24h", pa.float64()),  # the most of them in any sliding 24 hours
         ("least_metres", pa.float64()),
-        ("class", pa.string()),  # guideline class: close, casual
+        ("class", pa.string()),  # guideline class: close, casual; or airspace
+        ("relation", pa.string()),  # companion, beside, passing
+        ("joint_share", pa.float64()),  # of the patient's passes in that time
         ("first_at", UTC),
         ("last_at", UTC),
         ("patient_mask", pa.string()),
@@ -111,6 +115,35 @@ EXPOSURE = pa.schema(
         ("contacts", pa.int32()),
     ]
 )
+AIRSPACE = pa.schema(
+    [
+        ("person", pa.string()),  # within this run: A-001, by time together
+        ("tracklet_ids", pa.list_(pa.int64())),
+        ("camera_id", pa.string()),  # indoors
+        ("start_at", UTC),
+        ("end_at", UTC),
+        ("seconds_24h", pa.float64()),  # together indoors, beyond the rule's distance
+        ("least_metres", pa.float64()),
+        ("median_metres", pa.float64()),
+        ("lon", pa.float64()),
+        ("lat", pa.float64()),
+        ("dose_median", pa.float64()),  # relative dose index
+    ]
+)
+ANCHOR = pa.schema(
+    [
+        ("anchor", pa.int64()),  # number in the casebook, where its words are
+        ("at", UTC),
+        ("seconds", pa.float64()),  # uncertainty, 1 sd
+        ("lon", pa.float64()),  # WGS84
+        ("lat", pa.float64()),
+        ("metres", pa.float64()),  # uncertainty, 1 sd
+        ("fits", pa.float64()),  # probability that the path goes by there and then
+        ("before_sighting", pa.int32()),  # the path's last sighting before, null none
+        ("after_sighting", pa.int32()),  # and its first after
+        ("metres_off", pa.float64()),  # of the path, straight between those two
+    ]
+)
 
 TABLES = {
     "run": RUN,
@@ -119,4 +152,6 @@ TABLES = {
     "contact": CONTACT,
     "episode": EPISODE,
     "exposure": EXPOSURE,
+    "airspace": AIRSPACE,
+    "anchor": ANCHOR,
 }

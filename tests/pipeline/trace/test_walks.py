@@ -12,6 +12,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Scope
 from pipeline.trace.run import trace
+from pipeline.trace.stays import stays
 from pipeline.trace.walks import follow
 
 
@@ -107,11 +108,9 @@ def test_figures_of_known_counts():
 
 def test_stays_are_matched_by_place_and_time():
     at = np.array([[0.0, 0], [0, 5], [900, 0]])
-    said = figures.stays(
-        np.array([0.0, 1000, 1100]), np.array([10.0, 1010, 1110]), at, at
-    )
-    np.testing.assert_allclose(said, [[0, 2.5, 10, 1000]])
+    said = stays(np.array([0.0, 1000, 1100]), np.array([10.0, 1010, 1110]), at, at)
+    np.testing.assert_allclose(said, [[0, 2.5, 0, 1010]])
     counts, errors = figures.match_stays(said, np.array([[20.0, 0, 40, 990]]))
     assert counts == (1, 1, 1)
-    assert errors == [30]
+    assert errors == [40]
     assert figures.match_stays(said, np.array([[900.0, 0, 40, 990]]))[0] == (0, 1, 1)

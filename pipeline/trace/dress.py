@@ -1,0 +1,88 @@
+"""What walks wear, against what the patient's passes wore on the same day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.trace.field import Field
+
+
+@dataclass(frozen=True)
+class Worn:
+    """What is known of walks; clothing as sums over their passes of one day."""
+
+    day: np.ndarray  #: int64 [w]
+    views: np.ndarray  #: int64 [w], passes whose clothing was seen
+    total: list[np.ndarray]  #: w sums, float64 [k]
+    face: np.ndarray  #: float64 [w], evidence of all their faces
+
+
+def alike(
+    field: Field, theirs: Worn, place: np.ndarray, lenders: np.ndarray
+) -> np.ndarray:
+    """Evidence [w] of walks' clothing, by what other walks wore that day.
+
+    Parameters
+    ----------
+    theirs : what the w walks wore; `place` : the walk each pass is in, from one.
+    lenders : int64, rows of the patient's passes.
+    """
+    result = np.zeros(len(theirs.day))
+    days = field.day[lenders]
+    for day in np.unique(days):
+        today = lenders[days == day]
+        worn, law = field.wear(today)
+        seen = ~np.isnan(worn[:, 0])
+        today, worn = today[seen], worn[seen]
+        which = np.flatnonzero((theirs.day == day) & (theirs.views > 0))
+        if law is None or not len(today) or not len(which):
+            continue
+        total = np.stack([theirs.total[k] for k in which])
+        views = theirs.views[which]
+        mean = np.broadcast_to(worn.sum(axis=0), total.shape).copy()
+        left = np.full(len(which), len(today))
+        owner = place[today] - 1
+        for k in np.intersect1d(owner, which):  # own views say nothing of a walk
+            own, n = owner == k, np.searchsorted(which, k)
+            mean[n] -= worn[own].sum(axis=0)
+            left[n] -= int(own.sum())
+        some = np.flatnonzero(left > 0)
+        result[which[some]] = law.llr(
+            mean[some] / left[some, None],
+            left[some],
+            total[some] / views[some, None],
+            views[some],
+        )
+    return result
+
+
+def own(field: Field, rows: np.ndarray, lenders: np.ndarray) -> np.ndarray:
+    """Evidence [m] of the clothing of each of some passes, by itself.
+
+    Parameters
+    ----------
+    rows : int64 [m], ascending.
+    lenders : int64, rows of the patient's passes.
+    """
+    result = np.zeros(len(rows))
+    days = field.day[lenders]
+    for day in np.unique(days):
+        today = lenders[days == day]
+        known, law = field.wear(today)
+        seen = ~np.isnan(known[:, 0])
+        at = np.flatnonzero(field.day[rows] == day)
+        worn, _ = field.wear(rows[at])
+        told = ~np.isnan(worn[:, 0])
+        at, worn = at[told], worn[told]
+        lent = np.isin(rows[at], today[seen])
+        left = int(seen.sum()) - lent
+        some = left > 0
+        if law is None or not some.any():
+            continue
+        total = known[seen].sum(axis=0) - np.where(lent[:, None], worn, 0)
+        mean = total[some] / left[some, None]
+        one = np.ones(int(some.sum()))
+        result[at[some]] = law.llr(mean, left[some], worn[some], one)
+    return result
