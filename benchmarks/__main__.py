@@ -51,6 +51,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         200_000,
         "The same rows in a folder and in an S3-compatible store on this machine.",
     ),
+    "footage": (
+        "seconds of footage of each size",
+        60,
+        "An hour of a camera at triage and full quality, against decoding alone.",
+    ),
     "growth": (
         "tracklets of the smallest size",
         200_000,
@@ -76,14 +81,17 @@ def main(argv: list[str] | None = None) -> int:
             one.add_argument("--city", type=Path, help="a simulated city to trace in")
         if name == "search":
             one.add_argument("--days", type=int, default=1, help="days like it [1]")
+        if name == "footage":
+            one.add_argument("--clip", type=Path, help="your own clip, as it is")
     # It has arguments of its own.
     which.add_parser("soak", help="All programs over fifty cameras for a while.")
     given = sys.argv[1:] if argv is None else argv
     if given[:1] == ["soak"]:
         return int(importlib.import_module("benchmarks.soak").main(given[1:]))
     args = parser.parse_args(given)
-    if args.rows < 1000 or args.threads < 1:
-        parser.error("--rows must be at least 1000 and --threads at least 1")
+    least = 1000 if args.name != "footage" else 4
+    if args.rows < least or args.threads < 1:
+        parser.error(f"--rows must be at least {least} and --threads at least 1")
     module = importlib.import_module(f"benchmarks.{args.name}")
     hardware = machine.hardware()  # with the load before the measurement adds to it
     known = ("name", "json", "folder")

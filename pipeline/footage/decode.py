@@ -120,12 +120,16 @@ class Decoder:
 
     def __iter__(self) -> Iterator[Sample | PartEnd]:
         while True:
-            item = self._items.get()
+            item = self.take()
             if item is None:
                 return
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+    def take(self) -> Any:
+        """Wait for what the thread hands out next; None at the end."""
+        return self._items.get()
 
     def _work(self) -> None:
         try:
