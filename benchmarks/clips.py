@@ -11,9 +11,14 @@ import cv2
 import numpy as np
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media" / "video"
-#: Scene -> file. The street is busy from end to end; before the door people come
-#: and go one by one.
-SCENES = {"street": "vtest.avi", "door": "one-by-one-person-detection.mp4"}
+#: Scene -> file, and from when to when, seconds. The street is busy from end to end;
+#: before the door one person comes and goes after another; quiet is the same door
+#: while nobody is there.
+SCENES = {
+    "street": ("vtest.avi", 0.0, 79.5),
+    "door": ("one-by-one-person-detection.mp4", 5.0, 139.4),
+    "quiet": ("one-by-one-person-detection.mp4", 0.0, 6.0),
+}
 #: Size -> width, height, bits a second.
 SIZES = {"480p": (854, 480, 1_000_000), "1080p": (1920, 1080, 4_000_000)}
 FPS = 25
@@ -45,7 +50,8 @@ def make(scene: str, size: str, seconds: int, path: Path) -> None:
         stream.bit_rate = rate
         stream.options = {"preset": "veryfast", "g": gap, "keyint_min": gap}
         stream.options |= {"sc_threshold": "0", "bf": "0"}
-        pictures = _pictures(MEDIA / SCENES[scene], width, height)
+        name, begin_s, end_s = SCENES[scene]
+        pictures = _pictures(MEDIA / name, begin_s, end_s, width, height)
         for number in range(seconds * FPS):
             picture = next(pictures)
             noisy = cv2.add(picture, noises[number % NOISES], dtype=cv2.CV_8U)
@@ -76,14 +82,20 @@ def repeat(source: Path, times: int, path: Path) -> None:
                 begin += length
 
 
-def _pictures(source: Path, width: int, height: int) -> Iterator[np.ndarray]:
+def _pictures(
+    source: Path, begin_s: float, end_s: float, width: int, height: int
+) -> Iterator[np.ndarray]:
     """Yield the source's picture at each frame of the clip, for ever, uint8 BGR."""
     while True:
         shown, due = None, 0
         with av.open(str(source)) as clip:
             video = clip.streams.video[0]
             for frame in clip.decode(video):
-                at = float(frame.pts * video.time_base)
+                at = float(frame.pts * video.time_base) - begin_s
+                if at < 0:
+                    continue
+                if at > end_s - begin_s:
+                    break
                 while shown is not None and due / FPS < at:
                     yield shown
                     due += 1

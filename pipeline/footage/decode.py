@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
+from itertools import groupby, pairwise
 from typing import Any
 
 import av
@@ -24,8 +25,13 @@ MOTION_WIDTH = 160
 #: Longest time between two key frames at which these serve for a look, seconds. A
 #: walker crosses the view of a street camera in five or more.
 KEYS_S = 4.0
-#: Key frames somewhat closer than a look are taken all the same, share of a look.
-NEARLY = 0.9
+#: How key frames are decoded: without smoothing the edges of blocks, which a first
+#: look does not need (a sixth of the time).
+LOOK_OPTIONS = {"skip_loop_filter": "all", "flags2": "+fast"}
+#: A key frame so much too early is taken if the next would be later, share of a look.
+NEARLY = 0.1
+#: So many key frames are decoded first, to see whether they can stand alone.
+PROBED_KEYS = 3
 
 
 @dataclass(frozen=True)
@@ -153,9 +159,17 @@ class Decoder:
 
     def _keys_serve(self, part: int) -> bool:
         """Tell whether the key frames of a part are close enough to stand for it."""
-        return self._keys_only and bool(
-            (np.diff(_between(self.clip, part, self.part_s)) <= KEYS_S).all()
+        return (
+            self._keys_only
+            and bool((np.diff(_between(self.clip, part, self.part_s)) <= KEYS_S).all())
+            and self._keys_are_whole
         )
+
+    @cached_property
+    def _keys_are_whole(self) -> bool:
+        """Tell whether key frames decode alone; those of some cameras do not."""
+        some = self.clip.keys[:PROBED_KEYS]
+        return len(list(key_frames(self.clip, some, self._threads))) == len(some)
 
     def _decode_keys(self, run: list[int]) -> None:
         """Decode the key frames that are due in consecutive parts."""
@@ -233,20 +247,26 @@ def key_frames(
         return
     zero, _ = clip.segments[0]
     with open_container(clip.path) as container:
-        stream = _begin(container, clip, float(wanted[0]), threads)
+        stream = _begin(container, clip, float(wanted[0]), threads, LOOK_OPTIONS)
         base = float(stream.time_base or 1)
 
-        def due(packet: av.Packet) -> bool:
+        context = stream.codec_context
+        for packet in _packets(container, stream):
             stamp = packet.pts if packet.pts is not None else packet.dts
-            if not packet.size or not packet.is_keyframe or stamp is None:
-                return not packet.size  # the empty one at the end brings the rest
+            if not packet.is_keyframe or stamp is None:
+                continue
             at = stamp * base - zero
             near = min(bisect_left(wanted, at - 1e-4), len(wanted) - 1)
-            return abs(wanted[near] - at) < 1e-4
-
-        for frame in _decoded(container, stream, due):
-            if frame.pts is not None and not frame.is_corrupt:
-                yield frame.pts * base - zero, frame
+            if abs(wanted[near] - at) > 1e-4:
+                continue
+            # Each by itself: without the frames between, a decoder would put some
+            # out of order.
+            with suppress(av.error.FFmpegError):
+                for frame in [*context.decode(packet), *context.decode(None)]:
+                    if not frame.is_corrupt:
+                        yield at, frame
+                        break
+            context.flush_buffers()
 
 
 def good_frames(
@@ -278,12 +298,17 @@ def good_frames(
 
 
 def _begin(
-    container: av.container.InputContainer, clip: Clip, start_s: float, threads: int
+    container: av.container.InputContainer,
+    clip: Clip,
+    start_s: float,
+    threads: int,
+    options: dict[str, str] | None = None,
 ) -> av.VideoStream:
     """Return the stream to decode, brought to a time of the clip where that works."""
     stream = video_stream(container)
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = threads
+    stream.codec_context.options = options or {}
     if clip.seekable and start_s > 0:
         target = clip.segments[0][0] + start_s - 0.5
         # An animated picture cannot be sought in: it is read from its beginning.
@@ -294,24 +319,19 @@ def _begin(
 
 
 def _decoded(
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    due: Callable[[av.Packet], bool] = lambda _packet: True,
+    container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[Any]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.error.FFmpegError:  # the file ends in the middle of a packet
-            return
-        if not due(packet):
-            continue
-        try:
+    for packet in _packets(container, stream):
+        with suppress(av.error.FFmpegError):
             yield from packet.decode()
-        except av.error.FFmpegError:
-            continue
+
+
+def _packets(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.Packet]:
+    # The file may end in the middle of a packet.
+    with suppress(av.error.FFmpegError):
+        yield from container.demux(stream)
 
 
 def upright(frame: Any) -> np.ndarray:
@@ -351,10 +371,12 @@ def _between(clip: Clip, part: int, part_s: float) -> np.ndarray:
 def _due_keys(clip: Clip, part: int, part_s: float, sample_s: float) -> np.ndarray:
     """Return the key frames of a part that are looked at, seconds."""
     due, due_s = [], -np.inf
-    for at in _between(clip, part, part_s)[1:-1]:
-        if at >= due_s - 1e-6:
+    keys = _between(clip, part, part_s)[1:]
+    for at, after in pairwise(keys.tolist()):
+        early = due_s - at
+        if early <= 1e-6 or (early <= NEARLY * sample_s and after - due_s > early):
             due.append(at)
-            due_s = at + NEARLY * sample_s
+            due_s = at + sample_s
     return np.array(due)
 
 

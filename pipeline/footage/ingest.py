@@ -216,9 +216,7 @@ class _Job:
         found = self.look(path, start)
         clip, clock, name, end_at = found.clip, found.clock, found.name, found.end_at
         wanted = [p for p in found.wanted if only is None or p in only]
-        notes = (
-            [f"{clip.missing}; what could be read is stored."] if clip.missing else []
-        )
+        notes = summary.absent(clip)
         if wanted:
             work = Work(
                 self.settings,

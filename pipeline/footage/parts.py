@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cv2
 import pyarrow as pa
 
 from pipeline import __version__
@@ -20,7 +21,7 @@ from pipeline.footage.clock import Clock
 from pipeline.footage.decode import Decoder, PartEnd, Sample
 from pipeline.footage.records import Projector, Records, moment, records
 from pipeline.footage.sources import Clip
-from pipeline.footage.triage import IDLE_SECONDS, LOOK_IDLE_S, LOOK_S, Triage
+from pipeline.footage.triage import Triage, quality_of
 from pipeline.settings import Settings
 from pipeline.store import writer
 from pipeline.store.place import root_of
@@ -63,39 +64,33 @@ class Work:
     part_s: float
     total: int
 
-    @property
-    def sample_fps(self) -> float:
-        """Looks a second, at most."""
-        settings = self.settings
-        return 1 / LOOK_S if settings.quality == "triage" else settings.sample_fps
-
-    @property
-    def idle_s(self) -> float:
-        """Seconds after which a still and empty scene is looked at again."""
-        return LOOK_IDLE_S if self.settings.quality == "triage" else IDLE_SECONDS
-
     def run(self, wanted: list[int]) -> str | None:
         """Analyse and publish the wanted parts; return a note on damage."""
         settings, clip = self.settings, self.clip
+        quality = quality_of(settings)
         observer = Observer(
             settings.weights_dir,
             frame_size=(clip.width, clip.height),
-            sample_fps=self.sample_fps,
+            sample_fps=quality.sample_fps,
             threads=settings.threads,
+            quick=quality.quick,
         )
         projector = calibration.ground_projector(self.camera, clip.width, clip.height)
         decoder = Decoder(
             clip,
-            sample_fps=self.sample_fps,
+            sample_fps=quality.sample_fps,
             part_s=self.part_s,
             parts=wanted,
             threads=settings.threads,
-            keys_only=settings.quality == "triage",
+            keys_only=quality.quick,
         )
         corrupt, index = 0, 0
+        # Small pictures: OpenCV's own threads cost more than they bring.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
         try:
             with decoder:
-                triage, begun = Triage(self.idle_s), time.perf_counter()
+                triage, begun = Triage(quality.idle_s), time.perf_counter()
                 for item in decoder:
                     if isinstance(item, Sample):
                         self._look(observer, triage, item)
@@ -113,6 +108,8 @@ class Work:
                 f"Stopped in {clip.path.name}, {index} of {len(wanted)} parts of this "
                 f"run are stored; run the same command again to go on from there."
             ) from None
+        finally:
+            cv2.setNumThreads(threads)
         if not corrupt:
             return None
         return f"{corrupt} damaged frames were passed over."
@@ -181,13 +178,13 @@ class Work:
         observer: Observer,
     ) -> pa.Table:
         """Return the part's row of the footage log."""
-        settings, clip = self.settings, self.clip
+        clip, quality = self.clip, quality_of(self.settings)
         begin_s = end.part * self.part_s
         options = dict(observer.provenance.options) | {
-            "quality": settings.quality,
-            "sample_fps": self.sample_fps,
+            "quality": quality.name,
+            "sample_fps": quality.sample_fps,
             "part_seconds": self.part_s,
-            "idle_seconds": self.idle_s,
+            "idle_seconds": quality.idle_s,
             "frames_passed_over": end.passed_over,
             "longest_gap_s": round(end.gap_s, 3),
         }

@@ -31,6 +31,8 @@ CONTAINERS = frozenset(
 #: A gap of decoding times backwards by more than this starts a new segment
 #: (two recordings joined in one file), seconds.
 JUMP_BACK_S = 0.5
+#: No frame for longer than this, and than so many usual steps, is a gap, seconds.
+GAP_S, GAP_STEPS = 1.0, 4
 #: A file is called truncated when this much of its declared length is missing.
 MISSING_SHARE, MISSING_S = 0.02, 1.0
 
@@ -59,6 +61,15 @@ class Clip:
     def seekable(self) -> bool:
         """Whether raw times are unambiguous, so that one can seek by them."""
         return len(self.segments) == 1
+
+    @property
+    def gaps_s(self) -> list[float]:
+        """Times between two frames that are too long to be the clip's rate, seconds."""
+        steps = np.diff(self.times)
+        if not len(steps):
+            return []
+        least = max(GAP_S, GAP_STEPS * float(np.median(steps)))
+        return [float(step) for step in steps[steps > least]]
 
     def number_at(self, time_s: float) -> int:
         """Return the number (0, 1, ...) of the frame shown at a time."""

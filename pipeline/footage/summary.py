@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.footage.sources import Clip
 from pipeline.store.schema import MASK_STATES
 
 
@@ -85,6 +86,17 @@ def of_parts(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def quality(row: dict[str, Any]) -> str:
     """Return the quality at which a footage row's part was analysed."""
     return str(_option(row, "quality") or "full")
+
+
+def absent(clip: Clip) -> list[str]:
+    """Say what a file lacks, one sentence each."""
+    notes = [f"{clip.missing}; what could be read is stored."] if clip.missing else []
+    if gaps := clip.gaps_s:
+        notes.append(
+            f"the file holds no frame for {sum(gaps):.1f} s in all, the longest "
+            f"{max(gaps):.1f} s: lost, or a camera that sends only what changes."
+        )
+    return notes
 
 
 def unseen(rows: Iterable[dict[str, Any]]) -> list[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from pipeline.settings import Settings
+
 #: A pixel of the small picture moved if its luma changed by more than this (of
 #: 255): above sensor and coding noise after area averaging.
 MOTION_LUMA = 14
@@ -18,6 +20,27 @@ IDLE_SECONDS = 2.0
 #: At triage quality: seconds between two frames looked at, and those after which a
 #: still and empty scene is looked at again.
 LOOK_S, LOOK_IDLE_S = 2.0, 10.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How closely footage is looked at."""
+
+    name: str  #: triage or full
+    sample_fps: float  #: frames looked at a second, at most
+    idle_s: float  #: a still and empty scene is looked at again after so long
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is a first look: key frames only, small persons now and then."""
+        return self.name == "triage"
+
+
+def quality_of(settings: Settings) -> Quality:
+    """Return the quality that the settings ask for."""
+    if settings.quality == "triage":
+        return Quality("triage", 1 / LOOK_S, LOOK_IDLE_S)
+    return Quality("full", settings.sample_fps, IDLE_SECONDS)
 
 
 @dataclass

@@ -44,7 +44,8 @@ SELECT
     footage_id, part, camera_id, camera_no, start_at, end_at, clock, source,
     source_sha256, source_offset_s, last_part, fps, width, height, frames_read,
     frames_analysed, frames_corrupt, persons, tracklets, faces, masks_worn,
-    masks_incorrect, masks_none, masks_unknown, seconds, models, options, software,
+    masks_incorrect, masks_none, masks_unknown, seconds, models, options,
+    coalesce(options::JSON ->> 'quality', 'full') AS quality, software,
     analysed_at, synthetic, part_key, unit, generation, date, hour
 FROM read_parquet('$footage_files', hive_partitioning = true, hive_types = $hive_types)
 QUALIFY row_number() OVER (PARTITION BY part_key ORDER BY generation DESC, unit DESC) = 1;
@@ -76,7 +77,8 @@ COMMENT ON COLUMN footage.masks_none IS 'Tracklets without a mask.';
 COMMENT ON COLUMN footage.masks_unknown IS 'Tracklets whose mask could not be told.';
 COMMENT ON COLUMN footage.seconds IS 'Seconds the analysis took.';
 COMMENT ON COLUMN footage.models IS 'JSON: role of each model, its name and SHA-256.';
-COMMENT ON COLUMN footage.options IS 'JSON: thresholds and sampling used.';
+COMMENT ON COLUMN footage.options IS 'JSON: thresholds and sampling used; at triage also how many frames were passed over and the longest gap, seconds.';
+COMMENT ON COLUMN footage.quality IS 'full: every moment in which something moved was looked at. triage: key frames only; people may be missing.';
 COMMENT ON COLUMN footage.software IS 'Version of the software.';
 COMMENT ON COLUMN footage.analysed_at IS 'When the analysis ended.';
 COMMENT ON COLUMN footage.synthetic IS 'Whether the part was simulated, not filmed.';

@@ -49,6 +49,8 @@ class Observer:
         Threads of the inference engine.
     tiles
         Search small persons too (at seven times the cost of the whole frame).
+    quick
+        For triage: small persons now and then only, faces in fewer pixels.
 
     Raises
     ------
@@ -64,16 +66,18 @@ class Observer:
         sample_fps: float,
         threads: int = 2,
         tiles: bool = True,
+        quick: bool = False,
     ) -> None:
         self._frame_size = frame_size
         self._sample_fps = sample_fps
-        self._find_persons = PersonDetector(weights_dir, threads, tiles)
+        self._quick = quick
+        self._find_persons = PersonDetector(weights_dir, threads, tiles, quick)
         self._find_faces = FaceDetector(weights_dir, threads)
         recogniser = recognisers.chosen(weights_dir)
         self._embed = recognisers.load(recogniser, weights_dir, threads)
         self._face_map = masks.FaceMap(weights_dir, threads)
         self._masks = masks.MaskClassifier.load()
-        self.provenance = _provenance(sample_fps, tiles, self._masks)
+        self.provenance = _provenance(sample_fps, tiles, quick, self._masks)
         self.provenance.models["face_embedding"] = {
             "name": recogniser,
             "sha256": recognisers.sha256(recogniser, weights_dir),
@@ -83,7 +87,7 @@ class Observer:
     def _reset(self) -> None:
         self._track = PersonTracker(self._sample_fps)
         self._attention = persons_module.Attention(
-            self._find_persons.windows, self._sample_fps
+            self._find_persons.windows, self._sample_fps, self._quick
         )
         self._passes: dict[int, list[_Sight]] = {}
         #: By track: how often in a row no face was found, and when last.
@@ -129,7 +133,9 @@ class Observer:
             for row in zip(boxes, scores, clothes, clear, strict=True)
         ]
         heads = self._heads(numbers[rows], offset_s)
-        found, owners = self._find_faces.in_heads(frame, boxes[heads])
+        found, owners = self._find_faces.in_heads(
+            frame, boxes[heads], quick=self._quick
+        )
         for face, owner in enumerate(owners):
             sight = sights[heads[owner]]
             marks = found.landmarks[face]
@@ -315,7 +321,7 @@ def _fragment(piece: list[_Sight]) -> linking.Fragment:
 
 
 def _provenance(
-    sample_fps: float, tiles: bool, classifier: masks.MaskClassifier
+    sample_fps: float, tiles: bool, quick: bool, classifier: masks.MaskClassifier
 ) -> Provenance:
     roles = {
         "person": persons_module.MODEL,
@@ -332,6 +338,7 @@ def _provenance(
         options={
             "sample_fps": sample_fps,
             "tiles": tiles,
+            "quick": quick,
             "person_score": persons_module.LOW_SCORE,
             "person_rest_s": persons_module.REST_S,
             "person_still_rest_s": persons_module.STILL_REST_S,

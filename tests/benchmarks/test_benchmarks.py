@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import budgets, contacts, growth, ingest, machine, search
+from benchmarks import (
+    budgets,
+    clips,
+    contacts,
+    footage,
+    growth,
+    ingest,
+    machine,
+    search,
+)
 
 
 def run(name: str, rows: int, tmp_path: Path, capsys) -> dict:
@@ -87,6 +96,49 @@ def test_simulate_counts_what_it_wrote(tmp_path: Path, capsys) -> None:
     assert found["tracklets"] > 1000
     assert found["ground_points"] > 5 * found["tracklets"]
     assert found["bytes_per_tracklet"] > 500
+
+
+@pytest.mark.models
+@pytest.mark.media
+def test_footage_is_measured_at_both_qualities(
+    media: Path,
+    weights_dir: Path,
+    tmp_path: Path,
+    capsys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clips, "SIZES", {"small": (320, 180, 200_000)})
+    monkeypatch.setattr(clips, "SCENES", {"street": clips.SCENES["street"]})
+    monkeypatch.setattr(footage, "TRIAGE_TIMES", 2)
+    found = run("footage", 6, tmp_path, capsys)
+    street = found["scenes"]["small"]["street"]
+    assert street["footage_seconds"] == pytest.approx(6)
+    assert street["triage"]["measured_footage_seconds"] == pytest.approx(12)
+    assert street["triage"]["frames_decoded"] == 6  # a key frame in two seconds
+    assert street["triage"]["frames_passed_over"] == 294
+    assert street["full"]["frames_decoded"] == 150
+    assert street["full"]["frames_analysed"] == 30
+    for quality in ("triage", "full"):
+        assert street[quality]["stages_ms"]["persons"]["total"] > 0
+        hour = street[quality]["measured_seconds"] * 3600
+        hour /= street[quality]["measured_footage_seconds"]
+        # Loading is counted once, the rest is in proportion.
+        assert 0 < found["hours"]["small"][f"{quality}_seconds"] <= hour
+    baselines = street["baselines_seconds"]
+    assert baselines["naive_every_frame"] > baselines["opencv_read_only"] > 0
+    assert baselines["decode_only"] > 0
+
+
+def test_an_hour_too_long_is_told() -> None:
+    scene = {"height": 1080, "footage_seconds": 20.0, "peak_memory_bytes": 1e9}
+    hour = {"triage_seconds": 61.0, "full_seconds": 1000.0}
+    hour["naive_every_frame_seconds"] = 5_000.0
+    found = {"scenes": {"1080p": {"street": scene}}, "hours": {"1080p": hour}}
+    met = {budget.what: budget.met for budget in footage.limits(found, 60)}
+    assert met["an hour of 1080p at triage quality, seconds"] is False
+    assert met["an hour of 1080p at full quality, seconds"] is True
+    assert list(met.values()) == [False, True, False, True]
+    assert footage.limits({"scenes": {"c": {"s": scene | {"height": 2160}}}}, 60) == []
 
 
 def test_a_budget_that_is_not_met_is_told_and_fails(
