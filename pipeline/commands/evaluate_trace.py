@@ -13,6 +13,7 @@ _SHOWN = (
     "sighting_precision",
     "sighting_recall",
     "visit_f1",
+    "visit_median_time_error_s",
     "contact_f1_1min",
     "contact_f1_15min",
     "posterior_ece",
@@ -22,6 +23,7 @@ _SHOWN = (
 def attach(evaluate_app: typer.Typer) -> None:
     """Add the verb to the group `evaluate`."""
     evaluate_app.command("trace")(trace)
+    evaluate_app.command("posteriors")(posteriors)
 
 
 def trace(
@@ -71,13 +73,59 @@ def trace(
     if json_file is not None:
         evaluation.save(report, json_file)
     columns: dict[str, dict[str, Any]] = {"trace": report, **report["baselines"]}
-    typer.echo(f"{'':<20}" + "".join(f"{name:>30}" for name in columns))
+    typer.echo(f"{'':<26}" + "".join(f"{name:>30}" for name in columns))
     for figure in _SHOWN:
         values = "".join(f"{column[figure]:>30.3f}" for column in columns.values())
-        typer.echo(f"{figure:<20}{values}")
+        typer.echo(f"{figure:<26}{values}")
     typer.echo(
         f"{len(report['patients'])} patients, "
         f"{report['seconds_per_trace']:.2f} s a trace; contacts of a minute: "
         f"{report['contacts_1min_true']:.0f}, of 15: "
         f"{report['contacts_15min_true']:.0f}"
     )
+
+
+def posteriors(
+    truth: Annotated[
+        list[Path],
+        typer.Option("--truth", help="City made by `dongseon simulate`; give several."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Map to write (JSON).")
+    ],
+    patients: Annotated[
+        int, typer.Option("--patients", min=1, help="Residents of each to hunt.")
+    ] = 12,
+    seed: Annotated[int, typer.Option("--seed", help="Chooses the patients.")] = 1,
+) -> None:
+    """Fit the map that turns what the path's chain says into shares that come true.
+
+    Judge it on other cities: `dongseon evaluate trace`.
+    """
+    from rich.progress import Progress
+
+    from pipeline.evaluate import posteriors as fitting
+    from pipeline.settings import get_settings
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task("hunting", total=patients * len(truth) * 3 // 2)
+        told = fitting.collect(
+            truth,
+            patients,
+            settings=get_settings(),
+            seed=seed,
+            progress=lambda city, done: bar.update(
+                task, description=city, completed=done
+            ),
+        )
+    cities = " ".join(f"--truth {one.name}" for one in truth)
+    command = (
+        f"dongseon evaluate posteriors {cities} --patients {patients} --seed {seed}"
+    )
+    law = fitting.fit(told, command)
+    fitting.save(law, out)
+    for city, error in law["provenance"][
+        "ece_of_each_city_by_a_map_of_the_others"
+    ].items():
+        typer.echo(f"{city:<20} ECE {error:.3f} by a map of the other cities")
+    typer.echo(f"{len(told)} hunts; the map is in {out}.")

@@ -221,6 +221,17 @@ def world(settings: Settings) -> World:
     return World(settings)
 
 
+@pytest.fixture
+def road(world: World) -> World:
+    """Return a street of six cameras, 80 m apart, with some passers-by."""
+    world.numbers = [world.camera(80.0 * k, 0) for k in range(6)]
+    for number in world.numbers:
+        world.film(number, 0, 1800)
+        for n in range(4):
+            world.stand(world.person(), number, 30.0 + 400 * n, 8, offset=(0, 9))
+    return world
+
+
 Authorise = Callable[..., Authorisation]
 
 

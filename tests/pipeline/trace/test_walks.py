@@ -26,16 +26,6 @@ def along(world, person, numbers, start_s, **more):
     return passed
 
 
-@pytest.fixture
-def road(world):
-    world.numbers = [world.camera(80.0 * k, 0) for k in range(6)]
-    for number in world.numbers:
-        world.film(number, 0, 1800)
-        for n in range(4):
-            world.stand(world.person(), number, 30.0 + 400 * n, 8, offset=(0, 9))
-    return world
-
-
 def test_a_walk_is_followed_from_camera_to_camera(road, authorise):
     one, other = road.person(), road.person()
     mine = along(road, one, road.numbers, 100, face=False)
