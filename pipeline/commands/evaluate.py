@@ -57,6 +57,14 @@ def evaluate_faces(
             "without the people judged; 0 takes enrolment's own.",
         ),
     ] = 0,
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=10,
+            help="Face width to measure beside the full size, pixels (repeatable); "
+            "default: 112, 60, 40, 30 and 20.",
+        ),
+    ] = None,
     out: Out = None,
 ) -> None:
     """Measure face detection and verification on pairs of pictures.
@@ -76,6 +84,7 @@ def evaluate_faces(
         templates=templates,
         recogniser=recogniser,
         folds=folds,
+        widths=width,
         threads=settings.threads,
     )
     _finish(figures, out)

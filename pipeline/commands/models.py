@@ -62,7 +62,8 @@ def show(
             **{key: getattr(weight, key) for key in _SHOWN},
             "source": f"{weight.package} {weight.version} ({weight.client})",
             "optional": weight.optional,
-            "measured": weight.notes,
+            "notes": weight.notes,
+            "measured": weight.measured,
             "state": problem or "verified",
         }
         for weight, problem in models.check(folder)
@@ -72,6 +73,7 @@ def show(
             **{key: getattr(one, key) for key in _SHOWN},
             "source": one.source,
             "optional": True,
+            "notes": "added here",
             "measured": "",
             "state": own_models.problem_of(one, folder) or "verified",
         }

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.evaluate import drawn, evidence, metrics, report
 from pipeline.evaluate.finding import Face, Finder, shrunk
-from pipeline.evaluate.tables import Pairs
+from pipeline.evaluate.tables import EvaluationError, Pairs
 from pipeline.vision import faces, masked_template, painting, recognisers
 
 #: Widths to which the second picture's face is brought, pixels; None: as it is.
@@ -67,6 +67,7 @@ def evaluate(
     templates: Path | None = None,
     recogniser: str | None = None,
     folds: int = 0,
+    widths: Sequence[int] | None = None,
     threads: int = 2,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -87,6 +88,9 @@ def evaluate(
     folds
         Fit the template for masked faces anew so many times, each time without the
         people judged; 0 takes the one that enrolment takes.
+    widths
+        To which the second picture's face is brought as well, pixels; by default
+        all of `WIDTHS`.
     threads
         Threads of the inference engine.
     quiet
@@ -104,10 +108,16 @@ def evaluate(
         The templates or the weights cannot be used.
     """
     started = time.monotonic()
+    if folds in (1, 2):
+        raise EvaluationError(
+            "People are held out in at least 3 parts, because a pair may be of two; "
+            "give --folds 3 or more, or 0."
+        )
     name = recogniser or recognisers.chosen(weights_dir)
     digest = recognisers.sha256(name, weights_dir)
     kinds = list(KINDS) if masked else ["bare"]
-    views = _views(kinds, WIDTHS)
+    sizes = WIDTHS if widths is None else (None, *widths)
+    views = _views(kinds, sizes)
     pictures = drawn.mask_pictures(templates) if masked else []
     embedded = embed(
         pairs.images,
@@ -125,7 +135,7 @@ def evaluate(
             pairs, embedded, kind, width, usable, name, held_out
         )
         for kind in kinds
-        for width in WIDTHS
+        for width in sizes
     }
     main = "one_masked/full" if masked else "bare/full"
     top = ("accuracy", *FARS, "eer", "cllr", "detection_rate")

@@ -165,6 +165,8 @@ def fit(
     ModelError
         No person has two pictures.
     """
+    if not len(bare):
+        raise ModelError("No face was found to fit on; add photographs.")
     pools = np.stack([pooled(b, v) for b, v in zip(bare, views, strict=True)])
     kinds = [pools, bare, *views.transpose(1, 0, 2)]
     centred = [kind - kind.mean(axis=0) for kind in kinds]

