@@ -84,7 +84,7 @@ def _read(path: str, changed_ns: int) -> Law:
             provenance["recogniser_sha256"]
             return Law(
                 stored["middle"].astype(np.float32),
-                stored["inverse"].astype(np.float32),
+                _mirrored(stored["inverse"].astype(np.float32), stored["middle"]),
                 stored["common"].astype(np.float32),
                 provenance,
             )
@@ -92,6 +92,14 @@ def _read(path: str, changed_ns: int) -> Law:
         raise ModelError(
             f"{source} is damaged ({error}); run `dongseon models calibrate` again."
         ) from error
+
+
+def _mirrored(half: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Return the symmetric matrix whose upper half is given."""
+    size = len(middle)
+    full = np.zeros((size, size), np.float32)
+    full[np.triu_indices(size)] = half
+    return full + np.triu(full, 1).T
 
 
 def painted(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -195,12 +203,13 @@ def fit(
 
 def write(fitted: Law, out: Path) -> None:
     """Write a law, replacing the file at once."""
+    size = len(fitted.middle)  # of the symmetric inverse one half is written
     partial = out.with_name(f".{out.stem}.partial.npz")
     try:
         np.savez_compressed(
             partial,
             middle=fitted.middle.astype(np.float32),
-            inverse=fitted.inverse.astype(np.float16),
+            inverse=fitted.inverse[np.triu_indices(size)].astype(np.float16),
             common=fitted.common.astype(np.float32),
             provenance=np.array(json.dumps(fitted.provenance, sort_keys=True)),
         )
