@@ -42,7 +42,8 @@ def test_what_is_remembered_lifts_the_passes_near_it_and_only_those():
     assert found.posterior[1] > plain.posterior[1] + 0.1
     assert found.posterior[2] < plain.posterior[2]
     assert found.fits[0] > 0.5
-    assert found.told > 0
+    away = path.solve(these, seen, told=told([880], [(-9000, 0)]))
+    assert found.told > away.told + 1
 
 
 def test_what_cannot_be_is_not_believed_and_changes_little():
