@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from pipeline.trace import (
     company,
@@ -33,6 +34,7 @@ _SHOWN = 100
 _LEAST_POSTERIOR = 0.02
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def assemble(
     scope: Scope,
     passes: Passes,

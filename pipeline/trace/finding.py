@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.casebook import anchors, galleries
 from pipeline.casebook.authorisation import Authorisation
@@ -103,6 +104,9 @@ def prepare(
     hunt.prepare(scope.passes(progress), scope.footage())
 
 
+# Many small products: threads of the library would wait for each other, and sum up
+# in an order of their own.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def find(
     passes: Passes,
     footage: Footage,
