@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -200,22 +201,22 @@ def _steps(
     mass = reachable(these.last, these.end, seen)
     passed = np.concatenate([[0], np.cumsum(these.certain)])
     conflicts = []
-    for i in range(n - 1):
-        to = slice(i + 1, n)
-        distance = np.hypot(*(these.first[to] - these.last[i]).T)
-        gap = these.start[to] - these.end[i]
-        error = np.hypot(these.error_m[to], these.error_m[i])
-        score = np.log(c.PRIOR_NEXT) - np.log(these.rate[to] * mass[i])
-        score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
-        score += _travel(these, i, to, distance, gap, error, least_seconds)
-        # A certain pass cannot be stepped over.
-        score[passed[i + 1 : n] > passed[i + 1]] = -np.inf
-        if these.certain[i]:
-            nxt = np.flatnonzero(these.certain[to])[:1]
-            if len(nxt) and not np.isfinite(score[nxt[0]]):
-                score[nxt[0]] = _IMPOSSIBLE
-                conflicts.append((i, i + 1 + int(nxt[0])))
-        step[i, to] = score
+    i, j = np.triu_indices(n, 1)
+    distance = np.hypot(
+        these.first[j, 0] - these.last[i, 0], these.first[j, 1] - these.last[i, 1]
+    )
+    gap = these.start[j] - these.end[i]
+    error = np.hypot(these.error_m[j], these.error_m[i])
+    score = np.log(c.PRIOR_NEXT) - np.log(these.rate[j] * mass[i])
+    score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
+    score += _travel(these, i, j, distance, gap, error, least_seconds)
+    # A certain pass cannot be stepped over.
+    score[passed[j] > passed[i + 1]] = -np.inf
+    step[i, j] = score
+    for one, other in pairwise(np.flatnonzero(these.certain).tolist()):
+        if not np.isfinite(step[one, other]):
+            step[one, other] = _IMPOSSIBLE
+            conflicts.append((one, other))
     return step, np.isfinite(step), tuple(conflicts)
 
 
@@ -260,23 +261,23 @@ def _walk_on(
 
 def _travel(
     these: Candidates,
-    i: int,
-    to: slice,
+    i: np.ndarray,
+    j: np.ndarray,
     distance: np.ndarray,
     gap: np.ndarray,
     error: np.ndarray,
     least_seconds: LeastSeconds,
 ) -> np.ndarray:
-    """Log penalty for clocks that would have to differ; -inf where impossible."""
-    same = these.camera_no[to] == these.camera_no[i]
+    """Log penalty [k] of steps from `i` to `j` for clocks that would have to differ.
+
+    -inf where a step is impossible.
+    """
+    same = these.camera_no[j] == these.camera_no[i]
     # Places are uncertain: a step may be shorter by twice the error of both.
     share = np.clip(1 - 2 * error / np.maximum(distance, 1e-6), 0, 1)
-    x, y = these.last[i]
-    target = these.last[i] + (these.first[to] - these.last[i]) * share[:, None]
+    (x, y), (to_x, to_y) = these.last[i].T, these.first[j].T
     need = np.asarray(
-        least_seconds(
-            np.full(len(target), x), np.full(len(target), y), target[:, 0], target[:, 1]
-        ),
+        least_seconds(x, y, x + (to_x - x) * share, y + (to_y - y) * share),
         dtype=float,
     )
     near = distance <= c.OVERLAP_METRES + 2 * error
@@ -292,7 +293,7 @@ def _travel(
     penalty[same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)] = -np.inf
     penalty[~same & ~near & (gap < -c.CLOCK_LIMIT_SECONDS)] = -np.inf
     # Whoever leaves first was not the one who is still there.
-    penalty[these.end[to] < these.end[i]] = -np.inf
+    penalty[these.end[j] < these.end[i]] = -np.inf
     return penalty
 
 
