@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import time
 import warnings
@@ -22,6 +21,8 @@ from pipeline.vision.types import Persons, Track
 MATCH_IOU = 0.5
 #: Positions of the columns of a MOTChallenge file without a heading.
 COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class")
+#: A row of so many cells is of the format of 2015, which has no class.
+CELLS_OF_2015 = 10
 #: Other headings of a column.
 SYNONYMS = {
     "frame1based": "frame",
@@ -157,10 +158,12 @@ def _short(told: Any) -> dict[str, float]:
 def read_truth(path: Path) -> Truth:
     """Read labelled boxes in MOTChallenge's format, with or without a heading.
 
-    Columns: frame (from 1), id, left, top, width, height in pixels, and perhaps
-    conf (0: not to be counted) and class (1: a person). Where every second label
-    or more is of the next frame, all frames from the first to the last labelled
-    count, those without anybody too; else only the labelled ones.
+    Columns: frame (from 1; from 0 if some row has frame 0), id, left, top, width,
+    height in pixels, and perhaps conf (0: not to be counted) and class (1: a
+    person), between commas, semicolons or blanks. Rows of ten, the format of 2015
+    (PETS among it), have places on the ground behind conf, and no class. Where
+    every second label or more is of the next frame, all frames from the first to
+    the last labelled count, those without anybody too; else only the labelled ones.
 
     Raises
     ------
@@ -168,20 +171,22 @@ def read_truth(path: Path) -> Truth:
         The file cannot be read; the sentence names row and field.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig") as file:
             lines = [
-                (number, [cell.strip() for cell in line])
-                for number, line in enumerate(csv.reader(file), 1)
-                if any(cell.strip() for cell in line)
+                (number, cells)
+                for number, line in enumerate(file, 1)
+                if any(cells := _cells(line))
             ]
     except OSError as error:
         raise EvaluationError(
             f"{path} cannot be read ({error.strerror}); check the path."
         ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise EvaluationError(f"{path} is no text of boxes ({error}).") from error
     places = {name: place for place, name in enumerate(COLUMNS)}
-    if lines and not _number(lines[0][1][0]):
+    if lines and len(lines[-1][1]) >= CELLS_OF_2015:
+        del places["class"]
+    if lines and _number(lines[0][1][0]) is None:
         heading = [SYNONYMS.get(cell.lower(), cell.lower()) for cell in lines[0][1]]
         places = {name: place for place, name in enumerate(heading)}
         for name in COLUMNS[:6]:
@@ -194,6 +199,8 @@ def read_truth(path: Path) -> Truth:
     if not lines:
         raise EvaluationError(f"{path} has no box; label some.")
     rows = np.array([_row(path, *line, places) for line in lines])
+    if rows[:, 0].min() == 0:
+        rows[:, 0] += 1
     labelled = np.unique(rows[:, 0].astype(np.int64))
     if len(labelled) > 1 and np.median(np.diff(labelled)) == 1:
         labelled = np.arange(labelled[0], labelled[-1] + 1)
@@ -220,13 +227,21 @@ def _row(
                 f"Row {number} of {path}, {name}: {text!r} is no number."
             )
         row.append(value)
-    if row[0] < 1 or row[4] <= 0 or row[5] <= 0:
-        name = "frame" if row[0] < 1 else "w" if row[4] <= 0 else "h"
+    if row[0] < 0 or row[4] <= 0 or row[5] <= 0:
+        name = "frame" if row[0] < 0 else "w" if row[4] <= 0 else "h"
         raise EvaluationError(
-            f"Row {number} of {path}, {name}: frames are counted from 1, and boxes "
-            "are larger than nothing."
+            f"Row {number} of {path}, {name}: frames are counted from 1 or 0, and "
+            "boxes are larger than nothing."
         )
     return row
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line, without quotation marks."""
+    for mark in (",", ";"):
+        if mark in line:
+            return [cell.strip().strip('"') for cell in line.split(mark)]
+    return line.split()
 
 
 def _number(text: str) -> float | None:

@@ -35,6 +35,29 @@ def test_a_bad_row_is_named(tmp_path: Path) -> None:
         tracking.read_truth(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "frames", "counted"),
+    [
+        # 2016 on: conf 0 and other classes than 1 are not counted.
+        ("1,1,5,5,9,9,1,1,0.8\n2,1,5,5,9,9,0,1,1\n3,2,5,5,9,9,1,7,1\n", [1, 2, 3], 1),
+        # 2015: places on the ground behind conf.
+        ("4,1,5,5,9,9,1,-7.2,83.1,0\n5,1,5,5,9,9,1,-1,-1,-1\n", [4, 5], 2),
+        ("1 1 5 5 9 9\n2 1 5 5 9 9\n3 1 5 5 9 9\n5 1 5 5 9 9\n", [1, 2, 3, 4, 5], 4),
+        ("0;1;5;5;9;9\n1;1;5;5;9;9\n", [1, 2], 2),  # counted from 0
+        ("frame,id,left,top,width,height\n10,1,5,5,9,9\n20,1,5,5,9,9\n", [10, 20], 2),
+        ("5,1,5,5,9,9\r\n", [5], 1),
+    ],
+)
+def test_the_usual_formats_are_read(
+    tmp_path: Path, text: str, frames: list[int], counted: int
+) -> None:
+    path = tmp_path / "gt.txt"
+    path.write_text(text)
+    truth = tracking.read_truth(path)
+    assert truth.frames.tolist() == frames
+    assert tracking._counts(truth.rows).sum() == counted
+
+
 @pytest.mark.models
 @pytest.mark.media
 def test_people_of_the_street_are_followed(weights_dir: Path, media: Path) -> None:
