@@ -90,3 +90,14 @@ def test_every_job_is_taken_once(book, authorisation):
 def _claim(book, name, taken):
     while (found := jobs.claim(name, settings=book)) is not None:
         taken.put(found[0].id)
+
+
+def test_a_sign_of_life_of_a_clock_since_set_back_is_none(book, authorisation, later):
+    """Its worker died while the clock was ahead; the job waits no day for it."""
+    from datetime import timedelta
+
+    number = jobs.queue(authorisation, {}, settings=book)
+    later(timedelta(days=1))
+    assert jobs.claim("w1", settings=book)[0].id == number
+    later(timedelta(0))
+    assert jobs.claim("w2", settings=book)[0].id == number
