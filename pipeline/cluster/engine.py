@@ -104,6 +104,8 @@ class Engine:
 
     def _stop(self, references: list[Any]) -> None:
         """Interrupt what runs; each task ends at the part it has in work."""
+        if not references:
+            return
         ray = self._ray
         for reference in references:
             with contextlib.suppress(ray.exceptions.RayError):

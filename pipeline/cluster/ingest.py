@@ -53,9 +53,10 @@ def ingest(
     """
     tell = progress or (lambda name, done, total: None)
     planned, refused = local.wanted_parts(
-        source, camera_id, start, settings=settings, again=again
+        Path(source).absolute(), camera_id, start, settings=settings, again=again
     )
-    thin = settings.model_copy(update={"threads": 1})  # a core and a thread a task
+    # A core and a thread a task; the casebook's address may hold a password.
+    thin = settings.model_copy(update={"threads": 1, "casebook_url": None})
     parts = [
         Part(clip.path, camera_id, start, part, again, thin)
         for clip in planned

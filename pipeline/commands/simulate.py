@@ -130,7 +130,7 @@ def simulate(
             from pipeline.cluster import simulate as cluster
 
             done = cluster.simulate(
-                out.absolute(), plan, cameras, engine=started, progress=tell
+                out.absolute(), plan, cameras.absolute(), engine=started, progress=tell
             )
     typer.echo(
         f"{done.residents:,} residents before {done.cameras:,} cameras, "
