@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from pipeline.simulate.plan import Plan
 from pipeline.store import reader
 
 HOURS = 6
+ROUNDS = 2
 #: Written by the act of publishing, whoever publishes.
 VOLATILE = {"unit", "generation", "analysed_at", "seconds"}
 #: Two workers on two idle cores, against one.
@@ -39,29 +42,33 @@ def measure(
     done = run.simulate(folder / "local", plan, registry, threads=1)
     counted = replace(plan, cameras=done.cameras)
     expected = digest(folder / "local", registry)
-    result: dict[str, Any] = {
+    out = folder / "ray"
+    runs: dict[int, list[float]] = {w: [] for w in range(1, threads + 1)}
+    same: dict[int, bool] = dict.fromkeys(runs, True)
+    begin = time.perf_counter()
+    with engines.connected(None, threads) as engine:
+        ray = sys.modules["ray"]
+        # One task a worker, long enough that each takes one.
+        list(engine.run(ready, [(out, counted, registry)] * threads))
+        set_up = time.perf_counter() - begin
+        for workers in [*runs] * ROUNDS:  # in turns: the machine's load drifts
+            found = cluster.simulate(
+                out, plan, registry, engine=engines.Engine(ray, workers)
+            )
+            runs[workers].append(found.hours_seconds)
+            same[workers] &= digest(out, registry) == expected
+            shutil.rmtree(out)
+    least = {workers: min(times) for workers, times in runs.items()}
+    return {
         "tracklets": done.tracklets,
         "ground_points": done.detections,
         "baselines_seconds": {"one_process_one_thread": done.hours_seconds},
-        "set_up_seconds": {},
-        "seconds": {},
-        "same_rows": {},
+        "set_up_seconds": set_up,
+        "seconds": runs,
+        "same_rows": same,
+        "speed_up": {w: least[1] / s for w, s in least.items()},
+        "tracklets_per_second": {w: done.tracklets / s for w, s in least.items()},
     }
-    for workers in range(1, threads + 1):
-        out = folder / f"ray{workers}"
-        begin = time.perf_counter()
-        with engines.connected(None, workers) as engine:
-            list(engine.run(ready, [(out, counted, registry)] * workers))
-            result["set_up_seconds"][workers] = time.perf_counter() - begin
-            found = cluster.simulate(out, plan, registry, engine=engine)
-        result["seconds"][workers] = found.hours_seconds
-        result["same_rows"][workers] = digest(out, registry) == expected
-    first = result["seconds"][1]
-    result["speed_up"] = {w: first / s for w, s in result["seconds"].items()}
-    result["tracklets_per_second"] = {
-        w: done.tracklets / s for w, s in result["seconds"].items()
-    }
-    return result
 
 
 def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:

@@ -28,6 +28,9 @@ _OBJECT_STORE = 80 * 2**20
 _RETRIES = 5
 #: Tasks handed to Ray for each that can run, so that nobody waits for the next.
 _AHEAD = 2
+#: Times it is tried to start Ray: it gives itself half a minute, too little for a
+#: machine that is busy.
+_STARTS = 3
 #: Seconds in which a Ray must be reached.
 _CONNECT_S = 10.0
 #: Seconds a task has to end after it was told to stop.
@@ -50,8 +53,8 @@ class Done(Generic[Item, Value]):
 class Engine:
     """A Ray that runs tasks; made by `connected`."""
 
-    def __init__(self, ray: Any, workers: int) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, workers: int, ahead: int = 1) -> None:
+        self._ray, self._ahead = ray, ahead
         self.workers = workers  #: tasks that run at a time, one core and thread each
 
     def run(
@@ -75,7 +78,7 @@ class Engine:
         running: dict[Any, Item] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < self.workers * _AHEAD:
+                while waiting and len(running) < self.workers * self._ahead:
                     item = waiting.pop()
                     running[task.remote(function, item)] = item
                 ready, _ = ray.wait(list(running), timeout=1.0)
@@ -149,7 +152,9 @@ def connected(
         _begin(ray, address, workers)
     try:
         cores = int(ray.cluster_resources().get("CPU", 1))
-        yield Engine(ray, max(1, min(workers or cores, cores)))
+        chosen = max(1, min(workers or cores, cores))
+        # Where Ray has cores to spare, only what may run is handed to it.
+        yield Engine(ray, chosen, _AHEAD if chosen == cores else 1)
     finally:
         if ours:
             ray.shutdown()
@@ -157,27 +162,41 @@ def connected(
 
 def _begin(ray: Any, address: str | None, workers: int | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address is None:
+        _start_here(ray, workers, quiet)
+        return
     try:
-        if address is not None:
-            _answers(address)
-            ray.init(address=address, **quiet)
-            return
-        ray.init(
-            num_cpus=workers or os.cpu_count(),
-            object_store_memory=_OBJECT_STORE,
-            include_dashboard=False,
-            **quiet,
-        )
+        _answers(address)
+        ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        if address is None:
-            raise ClusterError(
-                f"Ray could not be started here ({lines[0]})."
-            ) from error
         raise ClusterError(
-            f"no Ray answers at {address} ({lines[0].rstrip('.')}); start one there by "
+            f"no Ray answers at {address} ({_first_line(error)}); start one there by "
             "`ray start --head`, or leave --address out to start one here."
         ) from error
+
+
+def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
+    for attempt in range(_STARTS):
+        try:
+            ray.init(
+                num_cpus=workers or os.cpu_count(),
+                object_store_memory=_OBJECT_STORE,
+                include_dashboard=False,
+                **quiet,
+            )
+            return
+        except Exception as error:  # Ray raises no narrower one where it is too slow
+            ray.shutdown()
+            if attempt == _STARTS - 1:
+                raise ClusterError(
+                    f"Ray could not be started here ({_first_line(error)}); it needs "
+                    "half a gigabyte of memory and a processor that is not overloaded."
+                ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
 
 
 def _answers(address: str) -> None:
