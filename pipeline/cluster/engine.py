@@ -99,9 +99,8 @@ class Engine:
                 "other tasks finished is stored."
             ) from error
         except ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ClusterError(
-                f"Ray lost a task {_RETRIES + 1} times ({lines[0].rstrip('.')}); what "
+                f"Ray lost a task {_RETRIES + 1} times ({_first_line(error)}); what "
                 "other tasks finished is stored: run the same command again to go on."
             ) from error
 
