@@ -270,6 +270,7 @@ def _track(
     """Return tracks, those of the library, frames analysed, models and rate."""
     from pipeline.footage.decode import Decoder, Sample
     from pipeline.footage.sources import open_clip
+    from pipeline.footage.triage import Triage
 
     clip = open_clip(path)
     last = int(truth.frames[-1])
@@ -304,8 +305,12 @@ def _track(
                     yield item
 
     total = int(np.ceil(min(asked, clip.fps) * end)) + 1
+    triage = Triage()
     for sample in report.counted(samples(), total, "frames", quiet):
-        observer.see(sample.image(), sample.number, sample.offset_s)
+        # Every frame is looked at, but only where ingest would look, too.
+        triage.due(sample.luma, sample.offset_s)
+        triage.analysed(sample.luma, sample.offset_s, persons=0)
+        observer.see(sample.image(), sample.number, sample.offset_s, triage.moved)
         seen.append(sample.number + 1)
         for name, tracker in others.items():
             rows[name] += _followed(tracker, observer.latest, sample.number + 1)

@@ -267,3 +267,61 @@ def test_an_empty_street_has_no_tracks(weights_dir: Path) -> None:
 def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="dongseon models fetch"):
         Observer(tmp_path, frame_size=(320, 240), sample_fps=2)
+
+
+@pytest.mark.models
+@pytest.mark.media
+def test_together_and_one_by_one_give_the_same(weights_dir: Path, media: Path) -> None:
+    from pipeline.vision.faces import FaceDetector
+
+    clip = media / "video" / "face-demographics-walking.gif"
+    *_, (_, _, frame) = frames(clip, 25)
+    one, two = (PersonDetector(weights_dir, threads) for threads in (1, 2))
+    together = two(frame)
+    assert len(together.scores) >= 2
+    assert (one(frame).boxes == together.boxes).all()
+    outputs = [two._network([_window(frame)])[0] for _ in range(2)]
+    outputs += two._network([_window(frame)] * 3)
+    for output in outputs[1:]:
+        for part, same in zip(output, outputs[0], strict=True):
+            assert (part == same).all()
+
+    find = FaceDetector(weights_dir)
+    found, owners = find.in_heads(frame, together.boxes)
+    assert len(owners) >= 2
+    for row, person in enumerate(owners.tolist()):
+        alone, _ = find.in_heads(frame, together.boxes[person : person + 1])
+        assert alone.boxes[0] == pytest.approx(found.boxes[row], abs=0.5)
+        assert alone.scores[0] == pytest.approx(found.scores[row], abs=0.02)
+
+
+def _window(frame: np.ndarray) -> np.ndarray:
+    return cv2.resize(frame, (300, 300))[None]
+
+
+def test_a_first_look_goes_where_something_moves() -> None:
+    from pipeline.vision.persons import QUICK_REST, Attention
+
+    squares, tiles = [5, 6], [1, 2, 3, 4]
+    quick = Attention(7, sample_fps=0.5, quick=True)
+    nobody = np.zeros(7, bool)
+    still = np.zeros((90, 160), bool)
+    walker = still.copy()
+    walker[40:60, 10:20] = True  # within the left square and a tile on the left
+    assert quick.due(0.0).all()
+    quick.note(np.ones(7, bool), nobody, 0.0)
+    assert not quick.due(2.0, still).any()
+    assert np.flatnonzero(quick.due(2.0, walker)).tolist() == squares[:1]
+    assert quick.due(2.0 * QUICK_REST, walker)[tiles].all()  # now and then everywhere
+    needed = nobody.copy()
+    needed[1] = True  # somebody whom no larger window shows
+    quick.note(np.ones(7, bool), needed, 2.0)
+    assert quick.due(4.0, still)[1]
+
+    full = Attention(7, sample_fps=5.0)
+    full.note(np.ones(7, bool), nobody, 0.0)
+    assert np.flatnonzero(full.due(1.0, walker)).tolist() == [1, 3]
+    near = still.copy()
+    near[20:80, 10:30] = True  # too tall for a tile
+    assert {0, 5} <= set(np.flatnonzero(full.due(1.0, near)).tolist())
+    assert full.due(2.0, still).all()
