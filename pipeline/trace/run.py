@@ -18,9 +18,10 @@ from pipeline.casebook import audit, galleries, reviews
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import NotAuthorisedError
 from pipeline.settings import Settings
-from pipeline.trace import assembly, calibration, gaps, path, results, review
+from pipeline.trace import assembly, calibration, clocks, gaps, path, results, review
 from pipeline.trace import constants as c
 from pipeline.trace.contacts import Rule
+from pipeline.trace.field import Field
 from pipeline.trace.finding import Seeds, find, seeds_of
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.search import Evidence
@@ -194,7 +195,7 @@ def _remarks(
             f"path with a probability of {fits[k]:.0%} only; ask again, or review the "
             "sightings before and after."
         )
-    remarks += _odd_clocks(passes.take(rows[found.rows]))
+    remarks += _odd_clocks(passes, passes.take(rows[found.rows]))
     for i, j in found.conflicts:
         one, other = int(passes.ids[rows[i]]), int(passes.ids[rows[j]])
         remarks.append(
@@ -212,21 +213,36 @@ def _remarks(
     return tuple(dict.fromkeys(remarks))
 
 
-def _odd_clocks(mine: Passes) -> list[str]:
+def _odd_clocks(passes: Passes, mine: Passes) -> list[str]:
     """Tell of steps of the path that clocks or places must be wrong to allow."""
     names = mine.stored(["camera_id"])["camera_id"].to_pylist()
-    told = []
+    told, asked = [], set()
     for k in range(len(mine) - 1):
         error = 2 * float(np.hypot(mine.error_m[k], mine.error_m[k + 1]))
         metres = float(np.hypot(*(mine.first[k + 1] - mine.last[k]))) - error
         need = max(metres - travel_time.SLACK_M, 0) / travel_time.VEHICLE_MPS
         short = need - float(mine.start[k + 1] - mine.end[k])
-        if metres > c.OVERLAP_METRES and short > 2 * c.CLOCK_SD_SECONDS:
-            told.append(
-                f"Between {names[k]} and {names[k + 1]} the path is {short:.0f} s too "
-                "fast for a vehicle: one of their clocks is wrong, or one of the two "
-                "sightings is; please review them."
-            )
+        if metres <= c.OVERLAP_METRES or short <= 2 * c.CLOCK_SD_SECONDS:
+            continue
+        told.append(
+            f"Between {names[k]} and {names[k + 1]} the path is {short:.0f} s too "
+            "fast for a vehicle: one of their clocks is wrong, or one of the two "
+            "sightings is; please review them."
+        )
+        for j in (k, k + 1):
+            number = int(mine.camera_no[j])
+            if number in asked:
+                continue
+            asked.add(number)
+            field = passes.kept("field", lambda: Field(passes))
+            clock = clocks.estimate(field, number)
+            if clock is not None and abs(clock.ahead_s) > 2 * c.CLOCK_SD_SECONDS:
+                way = "ahead of" if clock.ahead_s > 0 else "behind"
+                told.append(
+                    f"The clock of {names[j]} seems to be {abs(clock.ahead_s):.0f} s "
+                    f"{way} those around it ({clock.walkers} walkers tell); set it, "
+                    "or read its times with that in mind."
+                )
     return told
 
 

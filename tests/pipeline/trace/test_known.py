@@ -9,8 +9,10 @@ import pytest
 
 from pipeline.casebook import anchors, reviews
 from pipeline.store import ids
+from pipeline.trace import clocks, motion, path, posteriors, results
 from pipeline.trace import constants as c
-from pipeline.trace import motion, path, posteriors, results
+from pipeline.trace.field import Field
+from pipeline.trace.observations import Scope
 from pipeline.trace.remembered import Remembered
 from pipeline.trace.run import trace
 from pipeline.trace.stays import stays
@@ -230,3 +232,27 @@ def test_a_stay_in_view_and_behind_a_door_is_one():
     far = np.array([[0.0, 0], [380, 0]])
     at = np.array([0.0, 700])
     assert not len(stays(at, at + 10, far, far))
+
+
+@pytest.mark.parametrize("skew", [-45.0, 0.0, 30.0])
+def test_a_wrong_clock_is_estimated_from_those_who_walk_by(world, authorise, skew):
+    numbers = [world.camera(60.0 * k, 0) for k in range(5)]
+    for number in numbers:
+        world.film(number, 0, 7200)
+    rng = np.random.default_rng(5)
+    for n in range(55):
+        person, speed = world.person(), 0.9 + 0.6 * rng.random()
+        back = n % 2
+        for k in range(5):
+            step = 4 - k if back else k
+            x = 60.0 * step
+            points = x + speed * (np.arange(8) - 3.5) * (-1 if back else 1)
+            wrong = skew if step == 2 else 0.0
+            start = 200 + 55.0 * n + 60 * k / speed - 3.5 + wrong
+            line = np.column_stack([points, np.zeros(8)])
+            world.walk(person, numbers[step], start, line, face=False)
+    passes = Scope(authorise(), world.settings, world.publish()).passes()
+    found = clocks.estimate(Field(passes), numbers[2])
+    assert found is not None
+    assert found.ahead_s == pytest.approx(skew, abs=4)
+    assert clocks.estimate(Field(passes), 99) is None
