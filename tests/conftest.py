@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import CHECKOUT, Settings, get_settings
-from tests.tools.object_store import BUCKET, ObjectServer, keys_into_environment
+from tests.tools.object_store import (
+    BUCKET,
+    ObjectServer,
+    keys_into_environment,
+    program,
+)
 
 pytest_plugins = ["tests.faults.table"]
 
@@ -60,6 +65,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 @pytest.fixture(scope="session")
 def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
     """An S3-compatible server on this machine."""
+    if program() is None:
+        pytest.skip("SeaweedFS is not here; ./run setup installs it")
     keys_into_environment()
     server = ObjectServer(tmp_path_factory.mktemp("objects") / "store")
     try:

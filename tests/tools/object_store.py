@@ -51,9 +51,8 @@ class ObjectServer:
             flags.append(f"-{name}.port.grpc={self.ports[2 * number + 1]}")
         for name in ("filer", "s3"):
             flags.append(f"-{name}.localSocket={self.folder / name}.sock")
-        program = Path(sys.executable).with_name("weed")
         command = [
-            str(program if program.exists() else shutil.which("weed")),
+            str(program()),
             "-logtostderr",
             "server",
             f"-dir={self.folder}",
@@ -192,6 +191,13 @@ class Proxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def program() -> Path | None:
+    """Where SeaweedFS is; None where it was not installed."""
+    beside = Path(sys.executable).with_name("weed")
+    found = shutil.which("weed")
+    return beside if beside.exists() else Path(found) if found else None
 
 
 def keys_into_environment() -> None:
