@@ -187,3 +187,15 @@ class TestRefusals:
         endpoint = f"http://127.0.0.1:{object_server.port}"
         with pytest.raises(StoreError, match="check its address, endpoint and keys"):
             place.at("s3://city/x", endpoint=endpoint, patience_s=9.5)
+
+
+def test_rows_that_took_too_long_are_not_logged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Compaction might sweep them up between their writing and their log."""
+    root = place.at(f"memory://{tmp_path.name}")
+    monkeypatch.setattr(writer, "_LONGEST_S", -1.0)
+    with pytest.raises(StoreError, match="publish this part again"):
+        writer.publish(root, *unit())
+    assert not log.visible(root, [START]).num_rows
+    assert timedelta(seconds=300) * 2 <= compact.GRACE
