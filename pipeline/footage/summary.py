@@ -109,8 +109,8 @@ def unseen(rows: Iterable[dict[str, Any]]) -> list[str]:
     longest = max(_option(row, "longest_gap_s") for row in rows)
     return [
         f"triage only: {passed_over} of {frames} frames were passed over, and up to "
-        f"{longest:.1f} s at a time were not looked at, so people may be missing; "
-        f"--quality full looks at every moment."
+        f"{longest:.1f} s at a time were not looked at, so people may be missing and "
+        f"seconds of contact are counted short; --quality full looks at every moment."
     ]
 
 

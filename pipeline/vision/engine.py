@@ -93,10 +93,9 @@ class Streams:
         }
         compiled = _compiled(path, shape, options, between=between)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
-        self.names = [set(output.names) for output in compiled.outputs]
         self._queue = openvino.AsyncInferQueue(compiled, threads)
         found: dict[int, list[np.ndarray]] = {}
-        count = len(self.names)
+        count = len(compiled.outputs)
 
         # Not a method: the queue would keep this object and this object the queue,
         # and neither would ever be freed.
@@ -121,10 +120,6 @@ class Streams:
             self._queue.start_async([array], number)
         self._queue.wait_all()
         return [self._found[number] for number in range(len(self._found))]
-
-    def output(self, name: str) -> int:
-        """Return the position of the output of that name."""
-        return _position(self.names, name)
 
 
 def _kept(compile_: Callable[..., Any]) -> Callable[..., Any]:
