@@ -29,7 +29,7 @@ SEED = 20251103
 #: Folder of photographs -> state of the person in them.
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Degraded copies of every photograph, and of every drawn mask.
-COPIES, DRAWN_COPIES = 6, 3
+COPIES, DRAWN_COPIES = 2, 1
 #: Widths of degraded faces, pixels.
 WIDTHS = (14.0, 110.0)
 #: Below this width of a face the state stays unknown, pixels.

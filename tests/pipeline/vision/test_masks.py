@@ -67,7 +67,8 @@ def test_the_shipped_classifier_says_where_it_comes_from() -> None:
     assert len(classifier.sha256) == 64
     figures = classifier.provenance["held_out"]
     assert figures["balanced_accuracy"] > 0.9
-    assert figures["calibration_error"] < 0.03
+    # Too modest on the sources trained on, so as to be right on others.
+    assert figures["calibration_error"] < 0.05
     assert not classifier.can_tell(classifier.least_width - 1, 0.9)
     assert classifier.can_tell(classifier.least_width, 0.9)
     told = classifier(np.zeros(masks.DIMENSIONS, np.float32))
@@ -93,10 +94,10 @@ def test_a_file_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.models
 @pytest.mark.media
-def test_photographs_and_drawn_masks_of_another_source(
+def test_photographs_and_drawn_masks_never_trained_on(
     weights_dir: Path, media: Path
 ) -> None:
-    """People the classifier was never trained on, bare and with drawn masks."""
+    """Other photographs of people whose first was trained on, with masks drawn anew."""
     from pipeline.vision.faces import FaceDetector
 
     classifier, detector = masks.MaskClassifier.load(), FaceDetector(weights_dir)
@@ -104,7 +105,7 @@ def test_photographs_and_drawn_masks_of_another_source(
     picture = cv2.imread(
         str(media / "masks" / "templates" / "cloth.png"), cv2.IMREAD_UNCHANGED
     )
-    photos = sorted((media / "faces" / "lfw").glob("*/*_0001.jpg"))[:50]
+    photos = sorted((media / "faces" / "lfw").glob("*/*_0002.jpg"))[:50]
     right: dict[int, list[bool]] = {NONE: [], WORN: [], INCORRECT: []}
     for photo in photos:
         crop = mask_training.largest_face(detector, cv2.imread(str(photo)))
