@@ -20,7 +20,9 @@ from pipeline.trace import (
     path,
     pinned,
     review,
+    steady,
 )
+from pipeline.trace import constants as c
 from pipeline.trace.columns import floats, lonlat, moment
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Footage, Passes, Scope
@@ -73,8 +75,7 @@ def assemble(
         tracks,
         gaps.between(mine, footage, scope.places),
     )
-    near = _near(mine, passes, detections, tracks, rule)
-    people = _people(passes, mine.ids, near, rule)
+    people, near = _company(mine, passes, detections, tracks, rule)
     indoors = _indoors(scope, passes, near)
     unknowns = exposure.draw()
     dose = exposure.of_contacts(people, near, indoors, unknowns)
@@ -101,8 +102,38 @@ def contacts_of(
     detections = _detections(scope, mine)
     ours = np.isin(detections["tracklet_id"].to_numpy(), mine.ids)
     tracks = contacts.interpolate(detections.filter(pa.array(ours)))
+    return _company(mine, passes, detections, tracks, rule)[0]
+
+
+def _company(
+    mine: Passes,
+    passes: Passes,
+    detections: pa.Table,
+    tracks: contacts.Tracks,
+    rule: contacts.Rule,
+) -> tuple[list[contacts.Contact], contacts.Near]:
+    """Find the people near the patient, and the seconds; long stays steadied."""
     near = _near(mine, passes, detections, tracks, rule)
-    return _people(passes, mine.ids, near, rule)
+    stands = steady.standing(mine)
+    if not stands.any():
+        return contacts.contacts(near, rule, _same(passes, mine.ids, near)), near
+    wider = replace(rule, metres=rule.metres + c.STEADY_METRES)
+    wide = _near(mine.take(stands), passes, detections, tracks, wider)
+    wide = wide.take(np.flatnonzero(~np.isin(wide.tracklet, mine.ids)))
+    brief = near.take(np.flatnonzero(~np.isin(near.patient, mine.ids[stands])))
+    both = _joined([brief, wide])
+    same = _same(passes, mine.ids, both)
+    near = _joined([brief, steady.steadied(wide, same, rule)])
+    return contacts.contacts(near, rule, same), near
+
+
+def _joined(parts: list[contacts.Near]) -> contacts.Near:
+    return contacts.Near(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in contacts.Near.__dataclass_fields__
+        }
+    )
 
 
 def _shown(
@@ -170,12 +201,7 @@ def _near(
     if not parts:
         nobody = _pick(tracks, np.zeros(len(tracks.second), dtype=bool))
         return contacts.near(nobody, nobody, rule)
-    return contacts.Near(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in contacts.Near.__dataclass_fields__
-        }
-    )
+    return _joined(parts)
 
 
 def _pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
@@ -184,17 +210,12 @@ def _pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
     )
 
 
-def _people(
-    passes: Passes,
-    patient: np.ndarray,
-    near: contacts.Near,
-    rule: contacts.Rule,
-) -> list[contacts.Contact]:
+def _same(passes: Passes, patient: np.ndarray, near: contacts.Near) -> dict[int, int]:
+    """Tell which passes near the patient are of one person."""
     involved = passes.rows(np.unique(near.tracklet).tolist())
     field = passes.kept("field", lambda: Field(passes))
     mine = passes.rows(patient.tolist())
-    same = linking.same_person(passes.take(involved), field=field, avoid=mine)
-    return contacts.contacts(near, rule, same)
+    return linking.same_person(passes.take(involved), field=field, avoid=mine)
 
 
 def _indoors(scope: Scope, passes: Passes, near: contacts.Near) -> np.ndarray:
@@ -375,7 +396,7 @@ def _airspace(
     )
     others = [
         person
-        for person in _people(passes, mine.ids, wide, wider)
+        for person in contacts.contacts(wide, wider, _same(passes, mine.ids, wide))
         if person.seconds_24h >= rule.close_seconds
     ]
     within = np.ones(len(wide.second), dtype=bool)

@@ -215,6 +215,12 @@ MODE_LIMITS: Final = (("still", 0.2), ("walk", 2.5), ("cycle", 7.0))
 #: Log-likelihood ratio from which two passes within one case are one contact.
 CONTACT_LINK_LLR: Final = 4.6
 
+#: People who stand together in view for so long: seconds; metres between one pass and
+#: the next, and beyond the rule at which they are looked for; seconds to either side
+#: over which their offset is averaged (assumed: ten passes, each with its own error).
+STEADY_SECONDS: Final = 60.0
+STEADY_METRES: Final = 3.0
+STEADY_WINDOW_SECONDS: Final = 150
 #: Somebody who was near the patient before so many cameras, in so large a share of the
 #: patient's passes from the first to the last of them, over so many metres, goes with
 #: him (assumed).

@@ -56,6 +56,8 @@ class Near:
     north_m: np.ndarray  #: float64 [s]
     patient_mask: np.ndarray  #: int8 [s]
     contact_mask: np.ndarray  #: int8 [s]
+    away_east_m: np.ndarray  #: float64 [s], from the patient to the other
+    away_north_m: np.ndarray  #: float64 [s]
 
     def take(self, rows: np.ndarray) -> Near:
         """Return the given rows."""
@@ -181,6 +183,8 @@ def near(patient: Tracks, others: Tracks, rule: Rule | None = None) -> Near:
         north_m=(others.north_m[theirs] + patient.north_m[ours]) / 2,
         patient_mask=patient.mask[ours],
         contact_mask=others.mask[theirs],
+        away_east_m=others.east_m[theirs] - patient.east_m[ours],
+        away_north_m=others.north_m[theirs] - patient.north_m[ours],
     )
 
 

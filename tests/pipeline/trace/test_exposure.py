@@ -24,6 +24,8 @@ def seconds(count, metres=1.0, patient="none", contact="none", first=1_762_146_0
         north_m=n * 8000,
         patient_mask=np.full(count, CODE[patient], np.int8),
         contact_mask=np.full(count, CODE[contact], np.int8),
+        away_east_m=n * metres,
+        away_north_m=n * 0,
     )
 
 

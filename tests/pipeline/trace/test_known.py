@@ -256,3 +256,34 @@ def test_a_wrong_clock_is_estimated_from_those_who_walk_by(world, authorise, ske
     assert found is not None
     assert found.ahead_s == pytest.approx(skew, abs=4)
     assert clocks.estimate(Field(passes), 99) is None
+
+
+def test_who_stands_near_for_long_is_near_whatever_each_pass_is_off(world, authorise):
+    """Two people 1.2 m apart, another 4.5 m away; each pass off by half a metre."""
+    number = world.camera(0, 0)
+    world.film(number, 0, 3000)
+    rng = np.random.default_rng(3)
+    people = [world.person() for _ in range(3)]
+    seen: list[list[int]] = [[], [], []]
+    for k in range(36):
+        for n, (person, x) in enumerate(zip(people, (0.0, 1.2, 4.5), strict=True)):
+            off = rng.normal(0, 0.5, 2) + [x, 0]
+            one = world.stand(person, number, 300 + 31.0 * k, 30, offset=tuple(off))
+            seen[n].append(one)
+    found = trace(
+        authorise(), settings=world.settings, tracklet=seen[0][0],
+        registry=world.publish(),
+    )  # fmt: skip
+    assert set(seen[0]) <= on_path(found)
+    rows = [
+        row
+        for row in found.contacts.to_pylist()
+        if set(row["tracklet_ids"]) & set(seen[1])
+    ]
+    assert len(rows) == 1
+    assert rows[0]["class"] == "close"
+    assert rows[0]["seconds_24h"] >= 0.95 * 36 * 31
+    assert not any(
+        row["class"] == "close" and set(row["tracklet_ids"]) & set(seen[2])
+        for row in found.contacts.to_pylist()
+    )
