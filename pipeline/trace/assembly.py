@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from pipeline.trace import (
     steady,
 )
 from pipeline.trace import constants as c
-from pipeline.trace.columns import floats, lonlat, moment
+from pipeline.trace.columns import floats, lonlat, moment, seconds
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
@@ -32,6 +31,8 @@ from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 
 #: Candidates shown although they are not on the path, the most probable first.
 _SHOWN = 100
+#: Seconds before and after a sighting in which others are looked at.
+_AROUND_S = 10.0
 #: Least posterior of a pass shown that is not on the path.
 _LEAST_POSTERIOR = 0.02
 
@@ -158,21 +159,29 @@ def _detections(scope: Scope, mine: Passes) -> pa.Table:
     """Detections of everybody before the path's cameras while the patient was there."""
     from pipeline.store.schema import DETECTION
 
-    parts = []
-    margin = timedelta(seconds=10)
-    for number in np.unique(mine.camera_no):
+    hours: dict[int, list[tuple[int, float, float]]] = {}
+    for number in np.unique(mine.camera_no).tolist():
         spans: list[list[float]] = []
         for k in np.flatnonzero(mine.camera_no == number):
-            if spans and mine.start[k] <= spans[-1][1] + 2 * margin.total_seconds():
+            if spans and mine.start[k] <= spans[-1][1] + 2 * _AROUND_S:
                 spans[-1][1] = max(spans[-1][1], float(mine.end[k]))
             else:
                 spans.append([float(mine.start[k]), float(mine.end[k])])
         for start, end in spans:
-            parts.append(
-                scope.detections(
-                    [int(number)], moment(start) - margin, moment(end) + margin
-                )
-            )
+            span = (number, start - _AROUND_S, end + _AROUND_S)
+            hours.setdefault(int(start // 3600), []).append(span)
+    parts = []
+    for of_hour in hours.values():  # what lies together in the store is read at once
+        table = scope.detections(
+            [number for number, _, _ in of_hour],
+            moment(min(start for _, start, _ in of_hour)),
+            moment(max(end for _, _, end in of_hour)),
+        )
+        camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
+        kept = np.zeros(len(at), dtype=bool)
+        for number, start, end in of_hour:
+            kept |= (camera == number) & (at >= start) & (at <= end)
+        parts.append(table.filter(pa.array(kept)))
     return pa.concat_tables(parts) if parts else DETECTION.empty_table()
 
 
