@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 #: Share of the time that counts as warming up: caches fill, models are loaded.
-WARM_UP = 0.25
+WARM_UP = 0.5
 #: Samples are told as medians of this long, seconds: neighbours resemble each other,
 #: and an interval that took them for independent would be too narrow.
 BLOCK_S = 60.0

@@ -42,6 +42,9 @@ CLIP_S = 3.0
 UPKEEPS, TRACES, LEAST_PAUSE_S = 12, 30, 4.0
 #: Share of the run in which clips are fed; in the rest, what waits is worked off.
 FED = 0.85
+#: What waits when the time is over is worked off, so long at most: a share of the run,
+#: but some minutes, since a busy machine takes them to start everything.
+DRAIN, LEAST_DRAIN_S = 0.1, 180.0
 #: Looks at the processes in a run, at most one a second.
 LOOKS = 720
 #: Growth of memory that counts as flat, MB an hour: a program of 600 MB that grows
@@ -258,7 +261,11 @@ def _work(
     )
     next_trace, next_upkeep = begin + trace_s, begin + upkeep_s
     chance = random.Random(1)
-    while time.monotonic() < begin + seconds:
+    end = begin + seconds
+    while time.monotonic() < end or (
+        time.monotonic() < end + max(LEAST_DRAIN_S, seconds * DRAIN)
+        and _behind(home.settings, feeder)
+    ):
         fallen = [n for n, process in programs.items() if process.poll() is not None]
         if fallen:
             return fallen
@@ -400,6 +407,15 @@ def _queue(settings: Settings, authorisation: Any, chance: random.Random) -> lis
     newest = table.sort_by([("start_at", "descending")]).slice(0, 50)
     tracklet = chance.choice(newest["tracklet_id"].to_pylist())
     return [jobs.queue(authorisation, {"tracklet": tracklet}, settings=settings)]
+
+
+def _behind(settings: Settings, feeder: Feeder) -> bool:
+    """Tell whether clips that were fed are neither analysed nor refused."""
+    from pipeline.fleet.state import State
+
+    with contextlib.closing(State(settings, read_only=True)) as state:
+        ended = len(state.clips("done")) + len(state.clips("refused"))
+    return ended < len(feeder.fed)
 
 
 def _forget(settings: Settings, feeder: Feeder) -> None:

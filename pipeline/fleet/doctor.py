@@ -24,6 +24,13 @@ _NEARLY = 5
 _BEHIND_S = 2 * 3600.0
 #: A clock stepped by more than this during the look is unsteady, seconds.
 _STEP_S = 0.5
+#: What helps where a part cannot even be looked at.
+_MENDS = {
+    "registry": "see the place it names and correct it there",
+    "store": "the sentence says; after a new version: dongseon store upgrade",
+    "casebook": "update the program, or dongseon store restore",
+    "sources": "correct that entry of sources.toml",
+}
 #: Nothing was built before: a clock that says so is wrong.
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -59,13 +66,15 @@ def examine(
         ("permissions", lambda: _permissions(settings)),
         ("clock", lambda: _clock(settings)),
         ("ports", lambda: _ports(PORTS if ports is None else ports)),
+        ("sources", lambda: _sources(settings)),
         ("cameras", lambda: _cameras(settings)),
     ]
     for subject, look in checks:
         try:
             yield from look()
         except DongseonError as error:
-            yield Report(subject, "wrong", str(error), "see the sentence")
+            mend = _MENDS.get(subject, "do what the sentence says")
+            yield Report(subject, "wrong", str(error), mend)
         except (OSError, sqlite3.Error) as error:
             yield Report(
                 subject,
@@ -251,10 +260,12 @@ def _permissions(settings: Settings) -> Iterator[Report]:
 
 
 def _clock(settings: Settings) -> Iterator[Report]:
-    wall, steady = time.time(), time.monotonic()
+    from pipeline.store import steady
+
+    wall, since = time.time(), time.monotonic()
     now = datetime.now(UTC)
     time.sleep(0.2)
-    step = abs((time.time() - wall) - (time.monotonic() - steady))
+    step = abs((time.time() - wall) - (time.monotonic() - since))
     mend = "set it and keep it by NTP (chrony or systemd-timesyncd)"
     local = now.astimezone(ZoneInfo(settings.time_zone))
     if now < _BUILT:
@@ -268,6 +279,11 @@ def _clock(settings: Settings) -> Iterator[Report]:
         yield Report("clock", "note", "it is not synchronised", mend)
     else:
         yield Report("clock", "ok", f"{local:%Y-%m-%d %H:%M:%S %Z}")
+    leapt = steady.gained(settings)
+    if leapt > steady.MOST_S:
+        text = f"it gained {leapt / 3600:,.1f} hours since it was looked at"
+        mend = "put it right, or if it is: dongseon store expire --clock-is-right"
+        yield Report("clock", "wrong", text, mend)
     newest = _newest_segment(settings)
     if newest is not None and newest > time.time() + 60:
         text = "segments were written in the clock's future: it was set back"
@@ -301,6 +317,33 @@ def _ports(ports: dict[str, int]) -> Iterator[Report]:
                 yield Report("ports", "note", text, mend)
                 continue
         yield Report("ports", "ok", f"{port} ({name}) is free")
+
+
+def _sources(settings: Settings) -> Iterator[Report]:
+    from pipeline.cameras import registry
+    from pipeline.fleet import sources
+
+    place = settings.data_dir / "sources.toml"
+    if not place.exists():
+        return  # named to the watch, or none yet
+    known = registry.load(settings.registry)
+    found = sources.load(place, known, settings.data_dir / "recordings")
+    wrong = False
+    for source in found:
+        if source.rtsp is None and not source.folder.is_dir():
+            wrong = True
+            text = f"there is no folder {source.folder}"
+            yield Report("sources", "wrong", text, f"mount it, or correct {place}")
+        elif source.rtsp is None and not os.access(source.folder, os.R_OK | os.X_OK):
+            wrong = True
+            text = f"{source.folder} may not be read by user {os.geteuid()}"
+            yield Report("sources", "wrong", text, f"chmod o+rx {source.folder}")
+        elif source.password_env and not os.environ.get(source.password_env):
+            text = f"{source.password_env} of {source.name} is not set here"
+            mend = "set it where the watch runs (cameras.secret)"
+            yield Report("sources", "note", text, mend)
+    if not wrong:
+        yield Report("sources", "ok", f"{len(found)} in {place}")
 
 
 def _cameras(settings: Settings) -> Iterator[Report]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from pipeline.casebook import audit, database
 from pipeline.commands import doctor as command
 from pipeline.fleet import doctor
 from pipeline.settings import Settings, get_settings
-from pipeline.store import layout, snapshot, writer
+from pipeline.store import layout, snapshot, steady, writer
 from tests.pipeline.casebook.conftest import open_case
 from tests.pipeline.store.store_samples import unit
 
@@ -114,9 +115,29 @@ def open_data(settings: Settings) -> None:
     settings.data_dir.chmod(0o777)
 
 
+def leap(settings: Settings) -> None:
+    steady.demand(settings)
+    mark = settings.data_dir / ".clock.json"
+    told = json.loads(mark.read_text())
+    mark.write_text(json.dumps(told | {"wall": told["wall"] - 86_400}))
+
+
+def newer_store(settings: Settings) -> None:
+    (settings.observations_dir / ".layout.json").write_text('{"layout": 99}')
+
+
+def lose_folder(settings: Settings) -> None:
+    (settings.data_dir / "sources.toml").write_text(
+        '[[source]]\ncamera = "BC-00001"\nfolder = "/nowhere"\n'
+    )
+
+
 @pytest.mark.parametrize(
     ("harm", "subject", "mend"),
     [
+        (leap, "clock", "clock-is-right"),
+        (newer_store, "store", "upgrade"),
+        (lose_folder, "sources", "mount it"),
         (break_registry, "registry", "see"),
         (lose_registry, "registry", "cameras"),
         (lose_models, "models", "dongseon models fetch"),
