@@ -240,6 +240,6 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
         "exposure": [],
     }
     return {
-        name: pa.Table.from_pylist(rows[name], schema=schema)
+        name: pa.Table.from_pylist(rows.get(name, []), schema=schema)
         for name, schema in tables.TABLES.items()
     }
