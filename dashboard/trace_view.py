@@ -27,6 +27,8 @@ class Trace:
     contact: pa.Table
     episode: pa.Table
     zone: ZoneInfo
+    #: Unix times of the first and last moment shown; None: the trace's own.
+    span: tuple[float, float] | None = None
 
     @cached_property
     def start(self) -> float:
@@ -40,6 +42,8 @@ class Trace:
 
     @cached_property
     def _span(self) -> tuple[float, float]:
+        if self.span is not None:
+            return self.span
         moments = [
             moment.timestamp()
             for table in (self.sighting, self.leg)

@@ -140,6 +140,24 @@ TEXTS = {
     "tab_dongs": "Neighbourhoods",
     "tab_footage": "Footage by camera and hour",
     "tab_broken": "Out of order and late",
+    "beside": "Patients beside this one",
+    "beside_help": "Up to nine other cases under an order in force; of each its newest "
+    "trace, within what its own order allows.",
+    "beside_none": "None",
+    "layer_meetings": "Meetings",
+    "meetings": "Meetings: {number}",
+    "meetings_note": "Two of these patients before one camera at one time, within 2 m.",
+    "meetings_none": "No two of these patients were seen within 2 m of each other. "
+    "What happened between the cameras is not known.",
+    "meetings_pick": "Choose a row to show it on the map.",
+    "meeting_near": "{metres:.1f} m at the nearest, {time} within 2 m",
+    "meeting_unplaced": "{time} before one camera; distance unknown (no calibration)",
+    "meeting_one_pass": "Both traces claim the same pass: one of them is wrong",
+    "column_met": "Who met",
+    "column_near": "How near",
+    "column_both": "Both right",
+    "column_both_help": "Probability that both passes are the patients', taken as "
+    "independent.",
     "path_table": "The path as a table ({legs} legs)",
     "path_note": "The legs within the selected range, first to last. An inferred leg "
     "is the straight line between two sightings; its metres are lengthened by the "

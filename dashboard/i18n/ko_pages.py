@@ -138,6 +138,24 @@ TEXTS = {
     "tab_dongs": "동별",
     "tab_footage": "카메라·시간별 영상",
     "tab_broken": "고장과 지연",
+    "beside": "함께 볼 환자",
+    "beside_help": "유효한 승인서가 있는 다른 사례를 아홉 건까지 함께 봅니다. "
+    "사례마다 최근 추적 결과를 그 승인서가 허용하는 범위에서 보여 줍니다.",
+    "beside_none": "없음",
+    "layer_meetings": "만남",
+    "meetings": "만남 {number}건",
+    "meetings_note": "두 환자가 같은 시각, 같은 카메라 앞에서 2 m 이내에 있었던 "
+    "경우입니다.",
+    "meetings_none": "2 m 이내에서 함께 포착된 환자가 없습니다. 카메라와 카메라 "
+    "사이에서 일어난 일은 알 수 없습니다.",
+    "meetings_pick": "행을 고르면 지도에 표시합니다.",
+    "meeting_near": "가장 가까울 때 {metres:.1f} m, 2 m 이내 {time}",
+    "meeting_unplaced": "같은 카메라 앞 {time}, 거리 미상(보정되지 않은 카메라)",
+    "meeting_one_pass": "두 추적이 같은 통과를 가리킵니다. 둘 중 하나는 틀립니다.",
+    "column_met": "만난 사례",
+    "column_near": "거리와 시간",
+    "column_both": "둘 다 맞음",
+    "column_both_help": "두 통과가 모두 해당 환자일 확률(서로 독립으로 봅니다).",
     "path_table": "표로 보는 경로 (구간 {legs}개)",
     "path_note": "선택한 시간 범위의 구간을 시간순으로 보여 줍니다. 추정 구간은 두 "
     "포착 지점을 잇는 직선이며, 거리에는 우회 계수를 곱했습니다.",

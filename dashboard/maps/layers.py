@@ -109,7 +109,10 @@ def bound_cameras(
 
 
 def path(
-    legs: list[dict[str, Any]], colour: list[int] | None = None
+    legs: list[dict[str, Any]],
+    colour: list[int] | None = None,
+    name: str = "path",
+    wider: float = 0.0,
 ) -> list[pydeck.Layer]:
     """Return the path: what was seen solid, what was inferred dashed.
 
@@ -117,6 +120,8 @@ def path(
     ----------
     legs : records with kind, p (vertices), t (seconds), tip.
     colour : RGB of the patient (`palette.colour`); default: the first patient's.
+    name : of the layers: `<name>-seen` and `<name>-inferred`.
+    wider : pixels by which the seen part is wider than usual.
     """
     seen = colour or SEEN
     inferred = INFERRED if colour is None else palette.lighter(colour)
@@ -135,7 +140,7 @@ def path(
         pydeck.Layer(
             "PathLayer",
             rows["inferred"],
-            id="path-inferred",
+            id=f"{name}-inferred",
             get_color=[*inferred, 230],
             get_width=3,
             **style,
@@ -143,16 +148,18 @@ def path(
         pydeck.Layer(
             "PathLayer",
             rows["seen"],
-            id="path-seen",
+            id=f"{name}-seen",
             get_color=seen,
-            get_width=5,
+            get_width=5 + wider,
             cap_rounded=True,
             **style,
         ),
     ]
 
 
-def trail(legs: list[dict[str, Any]], seconds: float) -> pydeck.Layer:
+def trail(
+    legs: list[dict[str, Any]], seconds: float, colour: list[int] | None = None
+) -> pydeck.Layer:
     """Return the moving trail behind the patient; the browser sets its time."""
     points = [point for leg in legs for point in leg["p"]]
     times = [second for leg in legs for second in leg["t"]]
@@ -162,7 +169,7 @@ def trail(legs: list[dict[str, Any]], seconds: float) -> pydeck.Layer:
         id="trail",
         get_path="path",
         get_timestamps="times",
-        get_color=PATIENT,
+        get_color=colour or PATIENT,
         width_units=text("pixels"),
         get_width=7,
         cap_rounded=True,
@@ -186,14 +193,14 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
     for row in rows:
         place = (round(row["lon"] * 4000), round(row["lat"] * 5000), row["on_path"])
         level = stack[place] = stack.get(place, -1) + 1
-        radius = _radius(row["t1"] - row["t0"])
+        size = radius(row["t1"] - row["t0"])
         records.append(
             {
                 "p": [row["lon"], row["lat"]],
                 "label": row["number"],
                 "on_path": row["on_path"],
-                "r": radius,
-                "o": [0, -14 - radius - 21 * level],
+                "r": size,
+                "o": [0, -14 - size - 21 * level],
                 "sighting": row["sighting"],
                 "t0": row["t0"],
                 "t1": row["t1"],
@@ -208,7 +215,7 @@ def sightings(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
     ]
 
 
-def _radius(seconds: float) -> float:
+def radius(seconds: float) -> float:
     """Return the pixels of a stay: its area grows with its length, within bounds."""
     return round(float(np.clip(0.62 * np.sqrt(max(seconds, 0.0)), 5.0, 22.0)), 1)
 
@@ -251,8 +258,14 @@ def _tagged(
     ]
 
 
-def patient() -> list[pydeck.Layer]:
-    """Return the moving marker; the browser sets where it is."""
+def patient(colour: list[int] | None = None) -> list[pydeck.Layer]:
+    """Return the moving marker; the browser sets where it is.
+
+    Parameters
+    ----------
+    colour : RGB, where there are several patients.
+    """
+    colour = colour or PATIENT
     common: dict[str, Any] = {
         "get_position": "p",
         "stroked": True,
@@ -265,7 +278,7 @@ def patient() -> list[pydeck.Layer]:
             "ScatterplotLayer",
             [],
             id="patient-halo",
-            get_fill_color=[*PATIENT, 45],
+            get_fill_color=[*colour, 45],
             get_line_color=[255, 255, 255, 0],
             get_line_width=0,
             get_radius=17,
@@ -275,8 +288,8 @@ def patient() -> list[pydeck.Layer]:
             "ScatterplotLayer",
             [],
             id="patient",
-            get_fill_color=PATIENT,
-            get_line_color=PATIENT,
+            get_fill_color=colour,
+            get_line_color=colour,
             get_line_width=3,
             get_radius=7,
             **common,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, i18n, serving
+from dashboard import access, i18n
 from dashboard.i18n import Texts
-from dashboard.maps import basemap, layers, network, playback
-from dashboard.panels import contacts, path_table, review, sightings
+from dashboard.maps import network, playback
+from dashboard.panels import (
+    companions,
+    contacts,
+    path_map,
+    path_table,
+    review,
+    sightings,
+)
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -34,9 +42,11 @@ def main() -> None:
     if run is None:
         return
     trace = _read(authorisation, run)
+    beside = companions.choose(order, texts)
     _heading(trace, texts)
     review.bar(trace, authorisation, _earlier(authorisation, run), texts)
-    _body(trace, order)
+    trace, others = companions.widen(trace, _newest(beside, texts))
+    _body(trace, others, [order, *beside])
 
 
 def _choose_order(texts: Texts) -> Order | None:
@@ -139,6 +149,22 @@ def _read(authorisation: Authorisation, run: dict[str, Any]) -> Trace:
     return access.remembered(f"trace-{run['case']}-{run['run']}", read, seconds=3600)
 
 
+def _newest(beside: list[Order], texts: Texts) -> list[Trace]:
+    """Return the newest trace of each other case; say which have none."""
+    found = []
+    for order in beside:
+        authorisation = access.authorise(order)
+        runs = access.remembered(
+            f"runs-{order.id}", partial(_runs, authorisation), seconds=10
+        )
+        if runs:
+            newest = max(runs, key=lambda row: row["made_at"])
+            found.append(_read(authorisation, newest))
+        else:
+            st.sidebar.caption(texts("no_run", case=order.case))
+    return found
+
+
 def _earlier(authorisation: Authorisation, run: dict[str, Any]) -> Trace | None:
     """Return the trace that this one was made to correct, if it was here."""
     name = st.session_state.get("compare-with")
@@ -204,17 +230,21 @@ def _notice(texts: Texts) -> str:
 
 
 @st.fragment
-def _body(trace: Trace, order: Order) -> None:
+def _body(trace: Trace, others: list[Trace], orders: list[Order]) -> None:
     with access.refusals_shown():
-        _show(trace, access.authorise(order))  # asked again at every rerun
+        # Asked again at every rerun, for each patient that is shown.
+        authorisation, *_ = [access.authorise(order) for order in orders]
+        _show(trace, others, authorisation)
 
 
-def _show(trace: Trace, authorisation: Authorisation) -> None:
+def _show(trace: Trace, others: list[Trace], authorisation: Authorisation) -> None:
     texts = i18n.choose()
     focus_key = f"focus-{trace.run['run']}"
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
-        chosen = _map(trace, texts, st.session_state.get(focus_key))
+        met = companions.met(trace, others)
+        focus = st.session_state.get(focus_key)
+        chosen = path_map.show(trace, others, met, texts, focus)
     low, high = chosen.range
     if chosen.picked is not None:
         st.session_state[f"picked-{trace.run['run']}"] = chosen.picked
@@ -255,6 +285,10 @@ def _show(trace: Trace, authorisation: Authorisation) -> None:
         }
         st.session_state[f"picked-{trace.run['run']}"] = wanted
         st.rerun(scope="fragment")
+    place = companions.show(trace, met, texts) if others else None
+    if place is not None and st.session_state.get(focus_key) != place:
+        st.session_state[focus_key] = place
+        st.rerun(scope="fragment")
     path_table.show(trace, low, high, texts)
     near = trace.contacts_within(low, high)
     counted = texts("contacts_shown", shown=len(near), all=trace.contact.num_rows)
@@ -262,143 +296,6 @@ def _show(trace: Trace, authorisation: Authorisation) -> None:
         f"<div class='section'>{texts('contacts')}<span>{counted}</span></div>",
     )
     contacts.show(near, trace.zone, texts)
-
-
-def _map(trace: Trace, texts: Texts, focus: dict[str, Any] | None) -> playback.Chosen:
-    language = texts.language
-    key = f"{trace.run['case']}-{trace.run['run']}"
-    legs = trace.legs(texts)
-
-    def build() -> tuple[str, list[dict[str, Any]]]:
-        return _spec(trace, legs, texts), _legend(texts)
-
-    spec, legend = access.remembered(f"spec-{key}-{language}", build, seconds=600)
-    zone = str(trace.zone)
-    return playback.trace_map(
-        key=key,
-        spec=spec,
-        timeline={
-            "start": trace.start,
-            "seconds": trace.seconds,
-            "legs": [
-                {name: leg[name] for name in ("kind", "p", "t", "label")}
-                for leg in legs
-            ],
-            "sightings": [
-                {
-                    "t0": row["t0"],
-                    "t1": row["t1"],
-                    "on_path": row["on_path"],
-                    "label": f"{row['number']} · {row['camera_id']}",
-                }
-                for row in trace.sightings
-            ],
-        },
-        bounds=trace.bounds,
-        timed=layers.TIMED,
-        dashed=layers.DASHED,
-        legend=legend,
-        notes=[basemap.ATTRIBUTION[language], texts("scheme_note")],
-        texts={
-            **texts.several("map_"),
-            "camera_status": texts.several("camera_status_"),
-        },
-        language=language,
-        zone=zone,
-        zone_label=texts.of("zone", zone),
-        focus=focus,
-    )
-
-
-def _spec(trace: Trace, legs: list[dict[str, Any]], texts: Texts) -> str:
-    registry = network.load(get_settings().registry)
-    bound = [camera for camera in registry.cameras if camera.clips]
-    known = {camera.id for camera in bound}
-    bound += [
-        registry.get(name)
-        for name in trace.cameras_seen
-        if name not in known and name in registry
-    ]
-    tips = {}
-    for camera in bound:
-        times = trace.cameras_seen.get(camera.id, 0)
-        fact = texts("camera_saw", number=times) if times else texts("camera_not")
-        tips[camera.id] = [camera.id, f"{camera.usage} · {camera.dong}", fact]
-    marks = []
-    for row in trace.sightings:
-        if row["lon"] is None:
-            continue
-        tip = [
-            f"{row['number']} · {row['camera_id']}",
-            f"{trace.clock(row['t0'])}–{trace.clock(row['t1'])}",
-            f"{texts('fact_evidence')}: {texts.of('evidence', row['evidence'])}",
-        ]
-        if row["posterior"] is not None:
-            tip.append(f"{texts('fact_posterior')}: {row['posterior']:.2f}")
-        marks.append({**row, "tip": tip})
-    addresses = {}
-    for name in basemap.PARTS:
-        try:
-            addresses[name] = serving.url(f"basemap/{name}.json")
-        except KeyError:
-            continue
-    coverage_layer, bound_layer = layers.bound_cameras(
-        bound, set(trace.cameras_seen), tips
-    )
-    found = [
-        *layers.base(addresses),
-        coverage_layer,
-        layers.cameras(serving.url("cameras.json")),
-        layers.heat(trace.episode, trace.start),
-        *layers.path(legs),
-        layers.trail(legs, trace.seconds),
-        bound_layer,
-        *layers.sightings(marks),
-        *layers.patient(),
-    ]
-    return layers.to_json(layers.deck(found, trace.bounds))
-
-
-def _legend(texts: Texts) -> list[dict[str, Any]]:
-    facts = network.facts(network.load(get_settings().registry))
-    entries = [
-        ("seen", ["path-seen"]),
-        ("inferred", ["path-inferred"]),
-        ("sightings", ["sightings", "sighting-labels"]),
-        ("candidates", ["candidates", "candidate-labels"]),
-        ("patient", ["patient", "patient-halo", "trail"]),
-        ("heat", ["heat"]),
-        ("bound", ["bound"]),
-        ("coverage", ["coverage"]),
-        ("cameras", ["cameras"]),
-    ]
-    helps = {
-        name: texts(f"layer_{name}_help") for name in ("heat", "bound", "candidates")
-    }
-    swatches = {
-        "sightings": "sighting",
-        "candidates": "candidate",
-        "cameras": "camera",
-    }
-    legend = [
-        {
-            "layers": ids,
-            "label": texts(f"layer_{name}"),
-            "swatch": swatches.get(name, name),
-            "help": helps.get(name, ""),
-            "off": name == "candidates",
-        }
-        for name, ids in entries
-    ]
-    if facts.outages:
-        legend.append(
-            {
-                "layers": [],
-                "label": texts("layer_outage", number=facts.outages),
-                "swatch": "outage",
-            }
-        )
-    return legend
 
 
 with access.refusals_shown():

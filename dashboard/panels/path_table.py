@@ -41,7 +41,7 @@ def show(trace: Trace, low: float, high: float, texts: Texts) -> None:
                     f"{number.get(end, '?')} ({camera.get(end, '?')})" for end in ends
                 ),
                 f"{leg['metres'] or 0:,.0f} m",
-                texts.of("mode", leg["mode"]),
+                texts.of("mode", leg["mode"]).rstrip(" ,"),
                 "–" if sure is None else f"{sure:.0%}",
             )
         )

@@ -105,10 +105,24 @@ def build(settings: Settings) -> None:
     results.write(authorisation, result_tables(order), run=RUN, settings=settings)
 
 
-def result_tables(order: orders.Order) -> dict[str, pa.Table]:
-    """Return a plausible result with the schemas of `pipeline.trace.tables`."""
+def result_tables(
+    order: orders.Order,
+    stops: list[tuple[float, float, int, int]] = STOPS,
+    watching: list[int] | None = None,
+    ordinal: int = 0,
+) -> dict[str, pa.Table]:
+    """Return a plausible result with the schemas of `pipeline.trace.tables`.
+
+    Parameters
+    ----------
+    stops : of the walk, as `STOPS`.
+    watching : number of the camera at each stop; default: 0, 1, 2 ...
+    ordinal : tells this patient's tracklets from those of others.
+    """
+    numbers = watching or list(range(len(stops)))
     sighting, leg, contact, episode = [], [], [], []
-    for index, (lon, lat, after, stay) in enumerate(STOPS):
+    for index, (lon, lat, after, stay) in enumerate(stops):
+        number = numbers[index]
         begin = START + timedelta(seconds=after)
         end = begin + timedelta(seconds=stay)
         track = np.linspace(-1, 1, 12)
@@ -117,24 +131,26 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
         seconds = np.linspace(begin.timestamp(), end.timestamp(), 12).tolist()
         tracklet = int(
             ids.tracklet_ids(
-                np.array([index]), np.array([begin.timestamp()]), np.array([0])
+                np.array([number]),
+                np.array([begin.timestamp()]),
+                np.array([ordinal]),
             )[0]
         )
         sighting.append(
             {
                 "sighting": index,
                 "tracklet_id": tracklet,
-                "camera_id": f"BC-{index + 1:05d}",
-                "camera_no": index,
+                "camera_id": f"BC-{number + 1:05d}",
+                "camera_no": number,
                 "start_at": begin,
                 "end_at": end,
                 "lon": lon,
                 "lat": lat,
                 "ground_error_m": 0.6,
                 "evidence": "seed" if index == 0 else "appearance",
-                "similarity": 1.0 if index == 0 else 0.9 - index * 0.03,
+                "similarity": 1.0 if index == 0 else max(0.9 - index * 0.03, 0.5),
                 "llr": 4.0,
-                "posterior": 1.0 if index == 0 else 0.97 - index * 0.05,
+                "posterior": 1.0 if index == 0 else max(0.97 - index * 0.05, 0.5),
                 "on_path": True,
                 "review": "proposed",
                 "mask_state": ("none", "worn", "unknown")[index % 3],
@@ -161,8 +177,8 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
                 "second": seconds,
             }
         )
-        if index + 1 < len(STOPS):
-            to_lon, to_lat, later, _ = STOPS[index + 1]
+        if index + 1 < len(stops):
+            to_lon, to_lat, later, _ = stops[index + 1]
             arrive = START + timedelta(seconds=later)
             leg.append(
                 {
@@ -188,7 +204,7 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
                     "contact": name,
                     "sighting": index,
                     "tracklet_id": tracklet + near + 1,
-                    "camera_id": f"BC-{index + 1:05d}",
+                    "camera_id": f"BC-{number + 1:05d}",
                     "start_at": begin + timedelta(seconds=4),
                     "end_at": begin + timedelta(seconds=24 + 9 * near),
                     "seconds": 14.0 + 6 * near,
@@ -219,7 +235,7 @@ def result_tables(order: orders.Order) -> dict[str, pa.Table]:
                 }
             )
     run = {
-        "case": CASE,
+        "case": order.case,
         "run": RUN,
         "order_id": order.id,
         "made_at": START + timedelta(hours=7),

@@ -18,6 +18,7 @@ export function buildLegend(map) {
     });
     check.addEventListener("change", () => map.show(entry.layers, check.checked));
     const swatch = element("span", { className: `swatch ${entry.swatch}` });
+    if (entry.colour) swatch.style.background = entry.colour;
     label.append(check, swatch, element("span", { textContent: entry.label }));
     if (!entry.layers.length) {
       check.style.visibility = "hidden";

@@ -134,6 +134,7 @@ class TraceMap {
   }
 
   picked(info) {
+    if (info.layer?.id === "meetings" && info.object) this.setNow(info.object.t0);
     const sighting = info.object?.sighting;
     if (sighting !== undefined) this.component.setTriggerValue("pick", sighting);
   }
@@ -272,6 +273,7 @@ class TraceMap {
       this.cut = cut;
       this.cutAt = performance.now();
     }
+    const others = this.beside(state);
     this.layers = this.layers.map((layer) => {
       const visible = !this.hidden.has(layer.id);
       if (recut && this.timed.has(layer.id)) {
@@ -290,6 +292,8 @@ class TraceMap {
         return layer.clone({ data, visible });
       }
       if (layer.id === "trail") return layer.clone({ currentTime: this.now, visible });
+      if (layer.id === "others") return layer.clone({ data: others.filter((one) => !one.own) });
+      if (layer.id === "others-names") return layer.clone({ data: others });
       if (layer.id === "patient" || layer.id === "patient-halo") {
         const data = state.at ? [{ p: state.at, seen: state.kind === "seen" }] : [];
         return layer.clone({
@@ -307,9 +311,8 @@ class TraceMap {
     this.deck.setProps({ layers: this.layers });
   }
 
-  // Where the patient is at `now`: seen, inferred, or (between legs) unknown.
-  position() {
-    const legs = this.data.timeline.legs;
+  // Where a patient is at `now`: seen, inferred, or (between legs) unknown.
+  position(legs = this.data.timeline.legs) {
     let held = null;
     for (const leg of legs) {
       const last = leg.t.length - 1;
@@ -327,6 +330,22 @@ class TraceMap {
       held = leg.p[last];
     }
     return { at: held, kind: "unknown", leg: null };
+  }
+
+  // The other patients' markers, and the names of all while there are several.
+  beside(own) {
+    const { others = [], case: name, rgb } = this.data.timeline;
+    const first = own.at ? [{ p: own.at, name, c: rgb, fill: [0, 0, 0, 0], own: true }] : [];
+    return first.concat(others
+      .filter(({ layer }) => !this.hidden.has(layer))
+      .map(({ name, rgb, legs }) => ({ name, rgb, ...this.position(legs) }))
+      .filter(({ at }) => at)
+      .map(({ name, rgb, at, kind }) => ({
+        p: at,
+        name,
+        c: rgb,
+        fill: kind === "seen" ? rgb : [255, 255, 255],
+      })));
   }
 
   // Show the whole box in the part of the map that the legend leaves free.

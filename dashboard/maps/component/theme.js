@@ -7,6 +7,7 @@ const DARK = {
   "base-boundary": { getFillColor: [30, 38, 50], getLineColor: [120, 135, 155] },
   "base-dong": { getLineColor: [62, 74, 92] },
   "base-names": { getColor: [168, 181, 199, 235] },
+  meetings: { getLineColor: [248, 250, 252], getFillColor: [17, 24, 39, 80] },
   sightings: { getFillColor: [72, 112, 228] },
   "sighting-labels": { getBackgroundColor: [72, 112, 228] },
 };

@@ -2,6 +2,7 @@
 // carries the range [start, end], the playhead and the sightings.
 
 import { buildHistogram } from "./histogram.js";
+import { buildLanes } from "./lanes.js";
 
 const STEPS = 2000; // of the time line's sliders
 
@@ -78,6 +79,11 @@ export function buildControls(map) {
   const [from, to] = [texts.range_start, texts.range_end].map((label, index) =>
     slider(label, index ? "edge end" : "edge start"),
   );
+  for (const meeting of timeline.meetings ?? []) {
+    const mark = element("span", { className: "met", title: meeting.label });
+    mark.style.left = `${(((meeting.t0 + meeting.t1) / 2) / seconds) * 100}%`;
+    track.append(mark);
+  }
   const head = slider(texts.playhead, "head");
   line.append(histogram.box, track, from, to, head);
 
@@ -86,7 +92,7 @@ export function buildControls(map) {
   const endLabel = element("span", { className: "to" });
   const length = element("span", { className: "length" });
   ends.append(startLabel, length, endLabel);
-  bar.append(top, line, ends);
+  bar.append(top, line, ...buildLanes(map), ends);
 
   const toSeconds = (input) => (Number(input.value) / STEPS) * seconds;
   const onRange = (moved, settled) => {
