@@ -1,4 +1,4 @@
-"""What the map fetches by URL: deck.gl from the installed pydeck, cameras, basemap.
+"""What pages fetch by URL: deck.gl, the SQL editor, cameras, basemap.
 
 Each is fetched once by a browser and kept (the URL carries a digest of the
 content), so that a rerun of the page sends none of it again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +23,16 @@ from pipeline.settings import get_settings
 
 PREFIX = "/dongseon"
 COMPONENT = Path(__file__).parent / "maps" / "component"
+ASSETS = Path(__file__).parent / "assets"
 DECK = Path(pydeck.__file__).parent / "nbextension" / "static" / "index.js"
 _MODULES = {path.name for path in COMPONENT.glob("*.js")}
+#: The SQL editor's parts, in the order in which they are loaded.
+ACE = (
+    "ace/ace.js",
+    "ace/ext-language_tools.js",
+    "ace/mode-sql.js",
+    "ace/theme-github_light_default.js",
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,12 @@ def asset(name: str) -> Asset:
     if name in _MODULES:
         path = COMPONENT / name
         return _module(path, path.stat().st_mtime_ns)
+    if name == "editor.js":
+        path = ASSETS / name
+        return _module(path, path.stat().st_mtime_ns)
+    if name in ACE:
+        path = _ace() / name
+        return _module(path, path.stat().st_mtime_ns)
     if name == "cameras.json":
         registry = get_settings().registry
         return _cameras(registry, registry.stat().st_mtime_ns)
@@ -96,6 +111,22 @@ def _serve(request: Request) -> Response:
 
 
 @lru_cache(maxsize=1)
+def _ace() -> Path:
+    """Return where the installed package keeps Ace (it is not imported: its code is
+    for another framework).
+
+    Raises
+    ------
+    KeyError
+        If the package is not installed.
+    """
+    found = importlib.util.find_spec("django_ace")
+    if found is None or not found.submodule_search_locations:
+        raise KeyError("django_ace")
+    return Path(found.submodule_search_locations[0]) / "static" / "django_ace"
+
+
+@lru_cache(maxsize=1)
 def _deck(_changed: int) -> Asset:
     # The file is a CommonJS/AMD bundle; as a module it leaves the page's globals
     # alone. Its source map (19 MB) is not served.
@@ -108,7 +139,7 @@ def _deck(_changed: int) -> Asset:
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _module(path: Path, _changed: int) -> Asset:
     return _asset(path.read_bytes(), "text/javascript")
 

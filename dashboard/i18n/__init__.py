@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.i18n import en, en_casebook, en_pages, ko, ko_casebook, ko_pages
+from dashboard.i18n import (
+    en,
+    en_casebook,
+    en_pages,
+    en_sql,
+    ko,
+    ko_casebook,
+    ko_pages,
+    ko_sql,
+)
 
 LANGUAGES: dict[str, Mapping[str, str]] = {
-    "en": {**en.TEXTS, **en_casebook.TEXTS, **en_pages.TEXTS},
-    "ko": {**ko.TEXTS, **ko_casebook.TEXTS, **ko_pages.TEXTS},
+    "en": {**en.TEXTS, **en_casebook.TEXTS, **en_pages.TEXTS, **en_sql.TEXTS},
+    "ko": {**ko.TEXTS, **ko_casebook.TEXTS, **ko_pages.TEXTS, **ko_sql.TEXTS},
 }
 NAMES = {"en": "English", "ko": "한국어"}
 DEFAULT = "en"

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import access, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.panels import answer as shown
+from dashboard.panels import editor
 from pipeline.casebook import analysis, audit
 from pipeline.settings import get_settings
 from pipeline.store import dictionary, query
@@ -37,31 +38,40 @@ def main() -> None:
 
 
 def _editor(texts: Texts) -> None:
-    questions = [one.question for one in WORKED]
-    st.session_state.setdefault("sql-query", FIRST)
+    by_name = {one.name: one for one in WORKED}
+    kept = st.session_state
+    kept.setdefault("sql-query", FIRST)
+    kept.setdefault("sql-version", 0)
 
     def take() -> None:
-        picked = st.session_state["sql-worked"]
+        picked = kept["sql-worked"]
         if picked is not None:
-            st.session_state["sql-query"] = WORKED[questions.index(picked)].sql
+            kept["sql-query"] = by_name[picked].sql
+            kept["sql-version"] += 1
 
     st.selectbox(
         texts("sql_worked"),
-        questions,
+        list(by_name),
+        format_func=lambda name: texts(f"worked_{name}"),
         index=None,
         placeholder=texts("sql_own"),
         key="sql-worked",
         on_change=take,
     )
-    st.text_area(texts("sql_query"), key="sql-query", height=210)
+    typed = editor.show(
+        kept["sql-query"], kept["sql-version"], _entries(), texts, key="sql-editor"
+    )
+    kept["sql-query"] = typed.text
+    st.caption(texts("sql_keys"))
     first, second = st.columns([2, 1])
     purpose = first.text_input(texts("sql_purpose"), PURPOSE, key="sql-purpose")
     limit = second.selectbox(
         texts("sql_rows"), ROWS, index=1, format_func="{:,}".format, key="sql-rows"
     )
-    if st.button(texts("sql_run"), key="sql-run", type="primary"):
-        st.session_state.pop("sql-answer", None)
-        sql = st.session_state["sql-query"]
+    asked = st.button(texts("sql_run"), key="sql-run", type="primary")
+    if asked or typed.run:
+        kept.pop("sql-answer", None)
+        sql = kept["sql-query"]
         with (
             access.refusals_shown(),
             st.spinner(texts("sql_running", seconds=SECONDS)),
@@ -75,7 +85,7 @@ def _editor(texts: Texts) -> None:
                 limit=limit,
                 seconds=SECONDS,
             )
-            st.session_state["sql-answer"] = (answer, time.perf_counter() - begun)
+            kept["sql-answer"] = (answer, time.perf_counter() - begun)
 
 
 def _answer(texts: Texts) -> None:
@@ -110,10 +120,21 @@ def _csv(answer: query.Answer) -> bytes:
 
 def _dictionary(texts: Texts) -> None:
     tables.section(texts("sql_dictionary"))
+    wanted = st.text_input(
+        texts("sql_filter"), key="sql-filter", placeholder=texts("sql_filter"),
+        label_visibility="collapsed",
+    ).strip().lower()  # fmt: skip
+    some = False
     for name, about, columns in _entries():
-        with st.expander(name):
+        rows = [row for row in columns if wanted in f"{name} {row[0]} {row[2]}".lower()]
+        if not rows:
+            continue
+        some = True
+        with st.expander(name, expanded=bool(wanted)):
             st.caption(about)
-            tables.show(("column", "type", "meaning"), columns, texts)
+            tables.show(("column", "type", "meaning"), rows, texts)
+    if not some:
+        st.caption(texts("sql_filter_none"))
 
 
 @st.cache_data(show_spinner=False)
