@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access
+from dashboard import access, remembered
 from dashboard.i18n import Texts
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -28,12 +28,12 @@ def order(texts: Texts) -> Order | None:
         return None
     by_case = {one.case: one for one in orders}
     names = list(by_case)
-    last = st.session_state.get("_case")
+    last = remembered.case(orders)
     with st.sidebar:
         case = st.selectbox(
             texts("case"), names, index=names.index(last) if last in names else 0
         )
-    st.session_state["_case"] = case
+    remembered.choose(by_case[case])
     return by_case[case]
 
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard import gate, oidc
-from dashboard.i18n import DEFAULT, LANGUAGES, NAMES, Texts
+from dashboard import gate, oidc, remembered
+from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES, NAMES, Texts
 from dashboard.style import SHEET
 from pipeline.casebook import accounts, identity, sessions
 from pipeline.casebook.accounts import PasswordChangeNeededError
@@ -20,7 +20,6 @@ from pipeline.errors import DongseonError
 from pipeline.settings import Settings, get_settings
 
 _BINDING = "dongseon_oidc"
-_LANGUAGE = "dongseon_language"
 _MOST_FORM = 10_000
 
 
@@ -153,7 +152,9 @@ async def _shown(
     name: str = "",
     status: int = 200,
 ) -> Response:
-    language = request.query_params.get("language") or request.cookies.get(_LANGUAGE)
+    language = request.query_params.get("language") or request.cookies.get(
+        LANGUAGE_COOKIE
+    )
     if language not in LANGUAGES:
         accepted = request.headers.get("accept-language", "")
         language = "ko" if accepted.lower().startswith("ko") else DEFAULT
@@ -186,7 +187,8 @@ async def _shown(
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-    answer.set_cookie(_LANGUAGE, language, samesite="strict", path=gate.LOGIN)
+    answer.set_cookie(LANGUAGE_COOKIE, language, samesite="strict")
+    answer.delete_cookie(remembered.ORDER_COOKIE)
     return answer
 
 

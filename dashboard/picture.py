@@ -30,7 +30,7 @@ def show(svg: str, *, key: str) -> None:
 def _component() -> Callable[..., Any]:
     return st.components.v2.component(
         "dongseon_picture",
-        html="<div class='picture'></div>",
+        html="<div class='picture' tabindex='0'></div>",
         css=_CSS.read_text(encoding="utf-8"),
         js=_JS,
     )

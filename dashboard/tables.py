@@ -46,9 +46,15 @@ def show(
         chosen = " class='chosen'" if index == marked else ""
         body.append(f"<tr{chosen}>{cells}</tr>")
     st.html(
-        f"<div class='wide'><table class='rows'><thead><tr>{heads}</tr></thead>"
+        f"{region(texts)}<table class='rows'><thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def region(texts: Texts, kind: str = "wide") -> str:
+    """Return the start of a box in which a table scrolls, by keyboard too."""
+    label = html.escape(texts("table"), True)
+    return f"<div class='{kind}' tabindex='0' role='region' aria-label='{label}'>"
 
 
 def escaped(text: str) -> str:

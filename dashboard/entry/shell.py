@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from dashboard import access, gate, i18n, style
+from dashboard import access, gate, i18n, remembered, style, tables
 from dashboard.i18n import Texts
+from pipeline.casebook import roles
 from pipeline.errors import DongseonError
 from pipeline.footage import setup
 
@@ -37,6 +40,7 @@ def main() -> None:
         initial_sidebar_state="expanded",
     )
     style.apply()
+    st.session_state.setdefault("language", remembered.language())
     texts = i18n.choose()
     try:
         user, role = access.user(), access.role()
@@ -70,14 +74,39 @@ def main() -> None:
 
     first = st.Page(home, title="Dongseon", default=True, visibility="hidden")
     many = len(pages) > 1
+    closed = [
+        st.Page(
+            partial(_not_for, role, name, pages, texts),
+            title=texts(f"page_{name}"),
+            url_path=name,
+            visibility="hidden",
+        )
+        for name, action in PAGES.items()
+        if not access.may(action)
+    ]
     page = st.navigation(
-        [first, start, *pages], position="sidebar" if many else "hidden"
+        [first, start, *pages, *closed], position="sidebar" if many else "hidden"
     )
     with st.sidebar:
         st.html(f"<div class='brand'>Dongseon<span>{texts('tagline')}</span></div>")
         i18n.switch()
         _who(user, role, texts)
     page.run()
+    with st.sidebar:
+        remembered.keep()  # last: now it is known which case the page chose
+
+
+def _not_for(
+    role: str | None, name: str, pages: list[StreamlitPage], texts: Texts
+) -> None:
+    """Say that a page is not for this role, whose it is, and where to go instead."""
+    others = ", ".join(
+        texts.of("role", one) for one in roles.ROLES if roles.may(one, PAGES[name])
+    )
+    tables.heading(texts(f"page_{name}"))
+    st.info(texts("not_for", role=texts.of("role", role), others=others))
+    for own in pages:
+        st.page_link(own, label=own.title)
 
 
 def _who(user: str, role: str | None, texts: Texts) -> None:

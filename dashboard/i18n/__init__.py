@@ -24,6 +24,8 @@ LANGUAGES: dict[str, Mapping[str, str]] = {
 }
 NAMES = {"en": "English", "ko": "한국어"}
 DEFAULT = "en"
+#: Where the browser keeps the language that was chosen.
+LANGUAGE_COOKIE = "dongseon_language"
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,7 @@ def choose() -> Texts:
 
 
 def switch() -> None:
-    """Show the switch between the languages."""
-    st.session_state.setdefault("language", DEFAULT)
+    """Show the switch between the languages; the session must have one."""
     st.radio(
         "Language / 언어",
         list(LANGUAGES),

@@ -18,6 +18,9 @@ TEXTS = {
     "data, add accounts: <code>dongseon user add</code>",
     "log_out": "Log out",
     "no_page": "There is no page for your role yet.",
+    "table": "Table",
+    "not_for": "This page is not for your role ({role}). It is for: {others}. Your own "
+    "pages:",
     "page_cases": "Cases",
     "page_sql": "SQL",
     "page_audit": "Audit",

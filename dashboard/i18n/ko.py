@@ -17,6 +17,9 @@ TEXTS = {
     "계정을 추가하십시오: <code>dongseon user add</code>",
     "log_out": "로그아웃",
     "no_page": "이 역할에 제공되는 화면이 아직 없습니다.",
+    "table": "표",
+    "not_for": "이 화면은 현재 역할({role})에게 제공되지 않습니다. "
+    "이용할 수 있는 역할: {others}. 이용할 수 있는 화면:",
     "page_cases": "사례",
     "page_sql": "SQL",
     "page_audit": "감사",

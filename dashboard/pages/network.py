@@ -139,7 +139,7 @@ def _footage(found: Health, registry: Registry, texts: Texts) -> None:
             f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(cells)}</tr>"
         )
     st.html(
-        f"<div class='grid'><table><thead><tr><th></th>{heads}</tr></thead>"
+        f"{tables.region(texts, 'grid')}<table><thead><tr><th></th>{heads}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, i18n
+from dashboard import access, i18n, remembered
 from dashboard.i18n import Texts
 from dashboard.maps import network, playback
 from dashboard.panels import (
@@ -59,11 +59,12 @@ def _choose_order(texts: Texts) -> Order | None:
     zone = ZoneInfo(get_settings().time_zone)
     with st.sidebar:
         by_case = {order.case: order for order in orders}
-        if "case" not in st.session_state and st.session_state.get("_case") in by_case:
-            st.session_state["case"] = st.session_state["_case"]  # of another page
+        last = remembered.case(orders)
+        if "case" not in st.session_state and last is not None:
+            st.session_state["case"] = last  # of another page, or another day
         case = st.selectbox(texts("case"), list(by_case), key="case")
-        st.session_state["_case"] = case
         order = by_case[case]
+        remembered.choose(order)
         st.caption(
             "  \n".join(
                 [

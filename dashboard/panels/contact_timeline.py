@@ -89,6 +89,7 @@ def draw(
     label = html.escape(texts("timeline_alt", number=len(names)), True)
     return (
         f"<svg class='timeline' viewBox='0 0 {width} {height}' role='img' "
+        f"style='min-width:{0.88 * width:.0f}px;max-width:{1.7 * width:.0f}px' "
         f"aria-label='{label}'>{''.join(parts)}</svg>"
     )
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from dashboard import tables
 from dashboard.i18n import Texts
 
 
@@ -20,8 +21,8 @@ def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
     heads = "".join(f"<th>{html.escape(texts(f'column_{n}'))}</th>" for n in names)
     body = "".join(_row(row, zone, texts) for row in rows)
     st.html(
-        f"<table class='rows contacts'><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
+        f"{tables.region(texts)}<table class='rows contacts'><thead><tr>{heads}</tr>"
+        f"</thead><tbody>{body}</tbody></table></div>"
     )
     st.caption(texts("contacts_note"))
 

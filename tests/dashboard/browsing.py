@@ -35,6 +35,10 @@ CLIPPED = """() => {
 }"""
 
 
+#: Draws WebGL without a graphics card, also as root in a container.
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
 @contextmanager
 def visiting(url: str, width: int = 1366, height: int = 768) -> Iterator[Visit]:
     """Open a page; keep what it asked of elsewhere and complained about."""
@@ -44,45 +48,44 @@ def visiting(url: str, width: int = 1366, height: int = 768) -> Iterator[Visit]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader",
-            ],
-        )
-        page = browser.new_page(viewport={"width": width, "height": height})
-        found = Visit(page)
-
-        def gate(route) -> None:
-            address = urlsplit(route.request.url)
-            if address.scheme in ("data", "blob") or address.hostname == "127.0.0.1":
-                route.continue_()
-            else:
-                found.elsewhere.append(route.request.url)
-                route.abort()
-
-        page.route("**/*", gate)
-        page.on(
-            "console",
-            lambda message: (
-                found.complaints.append(message.text)
-                if message.type == "error" and not message.text.startswith(PROBED)
-                else None
-            ),
-        )
-        page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        page.on(
-            "websocket",
-            lambda socket: socket.on(
-                "framereceived", lambda frame: found.frames.append(frame)
-            ),
-        )
-        page.add_init_script(DRAW_HOOK)
-        page.goto(url)
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        found = watch(browser.new_page(viewport={"width": width, "height": height}))
+        found.page.goto(url)
         yield found
         browser.close()
+
+
+def watch(page) -> Visit:
+    """Block a page's requests to elsewhere; keep what it asked and complained."""
+    found = Visit(page)
+
+    def gate(route) -> None:
+        address = urlsplit(route.request.url)
+        if address.scheme in ("data", "blob") or address.hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            found.elsewhere.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", gate)
+    page.on(
+        "console",
+        lambda message: (
+            found.complaints.append(message.text)
+            if message.type == "error" and not message.text.startswith(PROBED)
+            else None
+        ),
+    )
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+
+    def socket(one) -> None:
+        if urlsplit(one.url).hostname != "127.0.0.1":
+            found.elsewhere.append(one.url)
+        one.on("framereceived", lambda frame: found.frames.append(frame))
+
+    page.on("websocket", socket)
+    page.add_init_script(DRAW_HOOK)
+    return found
 
 
 def clipped(page) -> list[str]:

@@ -22,7 +22,7 @@ CUT = """() => {
     (each) => each.shadowRoot?.querySelector(".wall"));
   const wall = (host?.shadowRoot ?? document).querySelector(".wall");
   const whole = wall.getBoundingClientRect();
-  return [...wall.querySelectorAll("h2,h3,dt,dd,small,li,button,strong,.legend,p")]
+  return [...wall.querySelectorAll("h2,h3,dt,dd,li,button,strong,.legend,p")]
     .filter((each) => each.textContent.trim())
     .filter((each) => {
       const box = each.getBoundingClientRect();

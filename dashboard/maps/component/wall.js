@@ -81,7 +81,7 @@ class Wall {
         element("dt", { textContent: name }),
         element("dd", { textContent: value }),
       );
-      if (note) tile.append(element("small", { textContent: note }));
+      if (note) tile.append(element("dd", { className: "note", textContent: note }));
       grid.append(tile);
     }
     box.append(grid);
