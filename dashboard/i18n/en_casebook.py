@@ -16,8 +16,6 @@ TEXTS = {
     "column_isolated": "Isolated",
     "column_order": "Newest order",
     "column_clock": "Clock",
-    "status_open": "open",
-    "status_closed": "closed",
     "order_state_requested": "waits for approval",
     "order_state_approved": "approved",
     "order_state_refused": "refused",

@@ -15,8 +15,6 @@ TEXTS = {
     "column_isolated": "격리",
     "column_order": "최근 승인서",
     "column_clock": "시계",
-    "status_open": "진행",
-    "status_closed": "종결",
     "order_state_requested": "승인 대기",
     "order_state_approved": "승인",
     "order_state_refused": "반려",
