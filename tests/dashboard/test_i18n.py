@@ -107,7 +107,7 @@ def test_no_text_is_left_over() -> None:
             return True
         fits = [fit for form in forms if (fit := form.fullmatch(key))]
         return any(
-            part in everywhere or set(part.split("_")) <= everywhere
+            part in everywhere or set(re.split(r"[\W_]+", part)) <= everywhere
             for fit in fits
             for part in fit.groups()
         )
