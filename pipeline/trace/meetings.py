@@ -20,7 +20,7 @@ from pipeline.cameras.frame import to_lonlat, to_metric
 from pipeline.store.schema import MASK_STATES
 from pipeline.trace.columns import moment
 from pipeline.trace.contacts import Rule, Tracks, episodes, near
-from pipeline.trace.observations import UNCALIBRATED_ERROR_M
+from pipeline.trace.gather import UNCALIBRATED_ERROR_M
 
 
 @dataclass(frozen=True)
