@@ -4,8 +4,9 @@ from __future__ import annotations
 
 TEXTS = {
     "sql_placeholder": "One SELECT over the views on the right",
-    "sql_keys": "Names complete as you type, or with Ctrl+Space. Ctrl+Enter runs "
-    "the query. Esc, then Tab leaves the editor.",
+    "sql_keys": "Complete a name: Ctrl+Space. Run: Ctrl+Enter. Leave the editor: Esc, "
+    "then Tab.",
+    "sql_purpose_first": "analysis of observations",
     "sql_filter": "Find a column",
     "sql_filter_none": "No view or column has this in its name or meaning.",
     "worked_footage": "Which footage was analysed on a day, and how much of it?",

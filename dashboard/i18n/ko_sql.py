@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TEXTS = {
     "sql_placeholder": "오른쪽 뷰에 대한 SELECT 한 개",
-    "sql_keys": "입력하면 이름이 자동으로 완성됩니다(Ctrl+Space). Ctrl+Enter로 "
-    "실행하고, Esc를 누른 뒤 Tab으로 편집기를 벗어납니다.",
+    "sql_keys": "이름 완성 Ctrl+Space, 실행 Ctrl+Enter, 나가기 Esc 다음 Tab",
+    "sql_purpose_first": "관측 자료 분석",
     "sql_filter": "열 찾기",
     "sql_filter_none": "이름이나 뜻에 이 말이 들어간 뷰나 열이 없습니다.",
     "worked_footage": "어느 날 어떤 영상을 얼마나 분석했는가?",

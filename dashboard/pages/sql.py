@@ -19,7 +19,6 @@ from pipeline.store.worked_queries import WORKED
 
 ROWS = (100, 1_000, 10_000, query.MOST_ROWS)
 SECONDS = 60.0
-PURPOSE = "analysis of observations"
 FIRST = "SELECT count(*) AS passes FROM tracklets"
 
 
@@ -63,12 +62,16 @@ def _editor(texts: Texts) -> None:
     )
     kept["sql-query"] = typed.text
     st.caption(texts("sql_keys"))
-    first, second = st.columns([2, 1])
-    purpose = first.text_input(texts("sql_purpose"), PURPOSE, key="sql-purpose")
+    first, second, third = st.columns([2.4, 1, 0.6], vertical_alignment="bottom")
+    purpose = first.text_input(
+        texts("sql_purpose"), texts("sql_purpose_first"), key="sql-purpose"
+    )
     limit = second.selectbox(
         texts("sql_rows"), ROWS, index=1, format_func="{:,}".format, key="sql-rows"
     )
-    asked = st.button(texts("sql_run"), key="sql-run", type="primary")
+    asked = third.button(
+        texts("sql_run"), key="sql-run", type="primary", width="stretch"
+    )
     if asked or typed.run:
         kept.pop("sql-answer", None)
         sql = kept["sql-query"]
@@ -104,7 +107,8 @@ def _answer(texts: Texts) -> None:
         "text/csv",
         key="sql-download",
         on_click=lambda: audit.record(
-            get_settings(), access.user(), "export", "views", PURPOSE,
+            get_settings(), access.user(), "export", "views",
+            st.session_state.get("sql-purpose", ""),
             {"rows": len(answer.rows)},
         ),
     )  # fmt: skip

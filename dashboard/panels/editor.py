@@ -104,7 +104,6 @@ def show(
                 "placeholder": texts("sql_placeholder"),
             },
         },
-        isolate_styles=False,
         default={"draft": None},
         on_draft_change=lambda: None,
         on_run_change=lambda: None,
@@ -133,4 +132,5 @@ def _component() -> Callable[..., Any]:
         html="<div class='sql-editor'></div>",
         css=_CSS.read_text(encoding="utf-8"),
         js=_JS,
+        isolate_styles=False,  # Ace puts its style and its lists into the page
     )
