@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dashboard.maps import basemap, network
+from pipeline.cameras import roads
+from pipeline.errors import CameraError
 from pipeline.settings import get_settings
 
 PREFIX = "/dongseon"
@@ -26,6 +29,7 @@ COMPONENT = Path(__file__).parent / "maps" / "component"
 ASSETS = Path(__file__).parent / "assets"
 DECK = Path(pydeck.__file__).parent / "nbextension" / "static" / "index.js"
 _MODULES = {path.name for path in COMPONENT.glob("*.js")}
+_TILE = re.compile(r"roads/(\d{1,2})/(\d{1,6})/(\d{1,6})\.json")
 #: The SQL editor's parts, in the order in which they are loaded.
 ACE = (
     "ace/ace.js",
@@ -55,6 +59,8 @@ def url(name: str) -> str:
     if name == "coverage.json":  # some seconds' work: not before it is asked for
         stamp = get_settings().registry.stat().st_mtime_ns
         return f"{PREFIX}/{_digest(str(stamp).encode())}/{name}"
+    if name == "roads":
+        return f"{PREFIX}/{_roads_stamp()}/roads/{{z}}/{{x}}/{{y}}.json"
     digest = component_digest() if name in _MODULES else asset(name).digest
     return f"{PREFIX}/{digest}/{name}"
 
@@ -84,9 +90,25 @@ def asset(name: str) -> Asset:
     if name == "coverage.json":
         registry = get_settings().registry
         return _coverage(registry, registry.stat().st_mtime_ns)
+    tile = _TILE.fullmatch(name)
+    if tile:
+        return _tile(_roads_stamp(), *map(int, tile.groups()))
     if name.startswith("basemap/"):
         return _basemap(name.removeprefix("basemap/").removesuffix(".json"))
     raise KeyError(name)
+
+
+def ground() -> dict[str, str]:
+    """Return the parts of the ground under a map -> where each is fetched from."""
+    found = {}
+    for name in basemap.PARTS:
+        try:
+            found[name] = url(f"basemap/{name}.json")
+        except KeyError:
+            continue
+    if get_settings().roads is not None:
+        found["roads"] = url("roads")
+    return found
 
 
 def component_digest() -> str:
@@ -152,6 +174,24 @@ def _cameras(registry: Path, _changed: int) -> Asset:
 @lru_cache(maxsize=2)
 def _coverage(registry: Path, _changed: int) -> Asset:
     return _asset(network.coverage_json(registry), "application/json")
+
+
+@lru_cache(maxsize=512)
+def _tile(_stamp: str, zoom: int, column: int, row: int) -> Asset:
+    path = get_settings().roads
+    if path is None:
+        raise KeyError("roads")
+    try:
+        found = roads.load(path)
+    except CameraError as error:
+        raise KeyError("roads") from error  # the map's notes say what is wrong
+    return _asset(found.tile_json(zoom, column, row), "application/geo+json")
+
+
+def _roads_stamp() -> str:
+    path = get_settings().roads
+    changed = path.stat().st_mtime_ns if path is not None and path.is_file() else 0
+    return _digest(f"{path} {changed}".encode())
 
 
 @lru_cache(maxsize=8)

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     registry: Path = Field(
         CHECKOUT / "camera_registry.geojson", description="camera registry"
     )
+    roads: Path | None = Field(
+        None,
+        description="roads under the dashboard's map: PMTiles, GeoPackage, GeoJSON "
+        "or Shapefile",
+    )
+    roads_source: str = Field("", description="whose roads they are, shown on the map")
     models_dir: Path | None = Field(
         None, description="model weights; default: DATA_DIR/models"
     )

@@ -53,14 +53,8 @@ def show(states: dict[str, str], texts: Texts, *, key: str) -> None:
     ----------
     states : camera id -> one of `pipeline.footage.health.STATES`.
     """
-    addresses = {}
-    for name in basemap.PARTS:
-        try:
-            addresses[name] = serving.url(f"basemap/{name}.json")
-        except KeyError:
-            continue
     bounds = boundary().bounds
-    spec = layers.to_json(layers.deck(_layers(addresses), bounds))
+    spec = layers.to_json(layers.deck(_layers(), bounds))
     _component()(
         key=key,
         data={
@@ -92,7 +86,7 @@ def show(states: dict[str, str], texts: Texts, *, key: str) -> None:
                     "help": texts("network_coverage_help"),
                 },
             ],
-            "notes": [basemap.ATTRIBUTION[texts.language], texts("scheme_note")],
+            "notes": basemap.notes(texts.language, texts("scheme_note")),
             "language": texts.language,
             "texts": {
                 **texts.several("map_"),
@@ -104,10 +98,10 @@ def show(states: dict[str, str], texts: Texts, *, key: str) -> None:
     )
 
 
-def _layers(addresses: dict[str, str]) -> list[pydeck.Layer]:
+def _layers() -> list[pydeck.Layer]:
     text = layers.text
     return [
-        *layers.base(addresses),
+        *layers.base(serving.ground()),
         pydeck.Layer(
             "SolidPolygonLayer",
             serving.url("coverage.json"),

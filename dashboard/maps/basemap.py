@@ -1,4 +1,4 @@
-"""The ground under the map: boundaries kept with the checkout, no tiles, no net."""
+"""The ground under the map: boundaries kept with the checkout, the operator's roads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pydeck
 import shapely
 from shapely.geometry import shape
 
+from pipeline.cameras import roads
 from pipeline.cameras.basemap import FILES, FOLDER
+from pipeline.errors import CameraError
+from pipeline.settings import get_settings
 
 #: Required by the source: administrative boundaries of the National Geographic
 #: Information Institute (NGII), open data, base date 2023-09-15.
@@ -20,11 +23,12 @@ ATTRIBUTION = {
 }
 FONT = "'Noto Sans KR', 'Noto Sans CJK KR', 'Malgun Gothic', sans-serif"
 #: Parts that are drawn, from below.
-PARTS = ("neighbours", "boundary", "dong")
+PARTS = ("neighbours", "boundary", "dong", "gu")
 LAND = [250, 251, 252]
 OUTSIDE = [226, 231, 237]
 EDGE = [148, 163, 184]
 INNER = [205, 213, 223]
+ROAD = [214, 221, 229]
 INK = [100, 116, 139]
 
 
@@ -55,9 +59,33 @@ def layers(addresses: dict[str, str]) -> list[pydeck.Layer]:
         found.append(_area("neighbours", addresses["neighbours"], OUTSIDE, INNER, 1))
     if "boundary" in addresses:
         found.append(_area("boundary", addresses["boundary"], LAND, EDGE, 2))
+    if "roads" in addresses:
+        found.append(_roads(addresses["roads"]))
     if "dong" in addresses:
-        found += [_area("dong", addresses["dong"], None, INNER, 1), _names()]
+        found.append(_area("dong", addresses["dong"], None, INNER, 1))
+    if "gu" in addresses:
+        found.append(_area("gu", addresses["gu"], None, EDGE, 1.6))
+    if "dong" in addresses:
+        found.append(_names())
     return found
+
+
+def notes(language: str, without_roads: str) -> list[str]:
+    """Return what must be said of the ground: whose it is, and what is missing.
+
+    Parameters
+    ----------
+    without_roads : said where the map shows no roads.
+    """
+    settings = get_settings()
+    said = [ATTRIBUTION[language]]
+    if settings.roads is None:
+        return [*said, without_roads]
+    try:
+        roads.load(settings.roads)
+    except CameraError as error:
+        return [*said, str(error)]
+    return [*said, settings.roads_source] if settings.roads_source else said
 
 
 def names() -> list[dict[str, Any]]:
@@ -65,8 +93,26 @@ def names() -> list[dict[str, Any]]:
     return _labels()
 
 
+def _roads(url: str) -> pydeck.Layer:
+    """Return the operator's roads, in tiles that the map asks for as it needs them."""
+    return pydeck.Layer(
+        "TileLayer",
+        url,
+        id="base-roads",
+        min_zoom=10,
+        max_zoom=16,
+        tile_size=roads.TILE_PX,
+        get_line_color=ROAD,
+        line_width_units=pydeck.types.String("pixels"),
+        get_line_width="properties.rank == 0 ? 4.5 : properties.rank == 1 ? 3 : "
+        "properties.rank == 2 ? 1.6 : 0.8",
+        line_cap_rounded=True,
+        pickable=False,
+    )
+
+
 def _area(
-    name: str, url: str, fill: list[int] | None, line: list[int], width: int
+    name: str, url: str, fill: list[int] | None, line: list[int], width: float
 ) -> pydeck.Layer:
     return pydeck.Layer(
         "GeoJsonLayer",

@@ -95,7 +95,7 @@ def show(
         timed=timed,
         dashed=layers.DASHED + beside.ids(len(others), ("inferred",)),
         legend=legend,
-        notes=[basemap.ATTRIBUTION[language], texts("scheme_note")],
+        notes=basemap.notes(language, texts("scheme_note")),
         texts={
             **texts.several("map_"),
             "camera_status": texts.several("camera_status_"),
@@ -175,18 +175,12 @@ def _spec(
         if row["posterior"] is not None:
             tip.append(f"{texts('fact_posterior')}: {row['posterior']:.2f}")
         marks.append({**row, "tip": tip})
-    addresses = {}
-    for name in basemap.PARTS:
-        try:
-            addresses[name] = serving.url(f"basemap/{name}.json")
-        except KeyError:
-            continue
     own = palette.colour(0) if along else None  # others may be as red as the marker
     coverage_layer, bound_layer = layers.bound_cameras(
         bound, set(trace.cameras_seen), tips
     )
     found = [
-        *layers.base(addresses),
+        *layers.base(serving.ground()),
         coverage_layer,
         layers.cameras(serving.url("cameras.json")),
         layers.heat(trace.episode, trace.start),

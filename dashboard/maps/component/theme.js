@@ -6,6 +6,8 @@ const DARK = {
   "base-neighbours": { getFillColor: [15, 20, 28], getLineColor: [51, 62, 77] },
   "base-boundary": { getFillColor: [30, 38, 50], getLineColor: [120, 135, 155] },
   "base-dong": { getLineColor: [62, 74, 92] },
+  "base-gu": { getLineColor: [120, 135, 155] },
+  "base-roads": { getLineColor: [52, 63, 79] },
   "base-names": { getColor: [168, 181, 199, 235] },
   meetings: { getLineColor: [248, 250, 252], getFillColor: [17, 24, 39, 80] },
   sightings: { getFillColor: [72, 112, 228] },

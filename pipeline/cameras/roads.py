@@ -1,0 +1,219 @@
+"""The operator's roads under the map: any file GDAL reads, cut into tiles.
+
+A PMTiles archive, a GeoPackage, GeoJSON or a Shapefile: an extract of OpenStreetMap,
+a Protomaps basemap, or the national standard node-link data. Lines within the city
+are read once and kept; the map asks for the tile it shows and is given no more than
+can be seen at its zoom.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+
+from pipeline.cameras.basemap import boundary
+from pipeline.errors import CameraError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+#: Read around the city, degrees.
+MARGIN_DEG = 0.02
+#: Rank of a road -> zoom from which it is drawn: 0 motorways, 1 main roads, 2 streets,
+#: 3 paths.
+ZOOM_OF_RANK = (0, 11, 13, 15)
+#: Columns that tell the kind of a road: OpenStreetMap, Geofabrik, Protomaps,
+#: OpenMapTiles, and the national node-link data (표준노드링크).
+KINDS = ("highway", "fclass", "kind", "class", "ROAD_RANK")
+#: Words of these columns by rank; all other roads are streets. ROAD_RANK: 101 national
+#: and 102 urban motorways, 103 national, 104 metropolitan, 105 and 106 provincial.
+RANKS: tuple[list[str], ...] = (
+    ["motorway", "trunk", "motorway_link", "trunk_link", "highway", "101", "102"],
+    [
+        "primary",
+        "secondary",
+        "primary_link",
+        "secondary_link",
+        "major_road",
+        "103",
+        "104",
+        "105",
+        "106",
+    ],
+    [],
+    ["path", "footway", "cycleway", "steps", "pedestrian", "track", "bridleway"],
+)
+#: Lines that are no roads, in layers that hold both.
+NO_ROADS = frozenset(["rail", "ferry", "aerialway", "pier"])
+#: Layers that hold the roads, by name; where none is so called, all lines count.
+LAYERS = ("roads", "transportation", "lines", "MOCT_LINK", "gis_osm_roads_free")
+#: Side of a tile on the screen, pixels (deck.gl's TileLayer).
+TILE_PX = 512
+
+
+@dataclass(frozen=True)
+class Roads:
+    """Lines, WGS84, with their ranks; n rows."""
+
+    lines: np.ndarray  #: shapely LineStrings and MultiLineStrings
+    rank: np.ndarray  #: int8 [n]
+    tree: shapely.STRtree
+
+    def tile(self, zoom: int, column: int, row: int) -> dict[str, Any]:
+        """Return a tile of the Web Mercator grid as a GeoJSON FeatureCollection.
+
+        Features have the property `rank`. Lines are cut at the tile's edge and
+        simplified to half a pixel.
+        """
+        west, north = _corner(zoom, column, row)
+        east, south = _corner(zoom, column + 1, row + 1)
+        frame = shapely.box(west, south, east, north)
+        found = self.tree.query(frame, predicate="intersects")
+        found = found[zoom >= np.array(ZOOM_OF_RANK)[self.rank[found]]]
+        if not len(found):
+            return {"type": "FeatureCollection", "features": []}
+        half_pixel = (east - west) / TILE_PX / 2
+        cut = shapely.clip_by_rect(
+            shapely.simplify(self.lines[found], half_pixel), west, south, east, north
+        )
+        features = []
+        for rank in np.unique(self.rank[found]):
+            mine = cut[(self.rank[found] == rank) & ~shapely.is_empty(cut)]
+            parts = shapely.get_parts(shapely.get_parts(mine))
+            if len(parts):
+                features.append(
+                    {
+                        "type": "Feature",
+                        "properties": {"rank": int(rank)},
+                        "geometry": {
+                            "type": "MultiLineString",
+                            "coordinates": [
+                                np.round(shapely.get_coordinates(line), 6).tolist()
+                                for line in parts
+                            ],
+                        },
+                    }
+                )
+        return {"type": "FeatureCollection", "features": features}
+
+    def tile_json(self, zoom: int, column: int, row: int) -> bytes:
+        """Return `tile` as JSON."""
+        return json.dumps(self.tile(zoom, column, row), separators=(",", ":")).encode()
+
+
+def load(path: Path) -> Roads:
+    """Return the roads of a file within the city; read again when it changed.
+
+    Raises
+    ------
+    CameraError
+        If the file is absent, cannot be read, or holds no line within the city.
+    """
+    if not path.is_file():
+        raise CameraError(
+            f"The roads {path} are not there; correct `roads` in the settings."
+        )
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path, _changed: int) -> Roads:
+    west, south, east, north = boundary().bounds
+    frame = (
+        west - MARGIN_DEG,
+        south - MARGIN_DEG,
+        east + MARGIN_DEG,
+        north + MARGIN_DEG,
+    )
+    lines: list[np.ndarray] = []
+    ranks: list[np.ndarray] = []
+    for layer in _layers(path):
+        table = _read(path, layer, frame)
+        keep = table.geometry.geom_type.isin(["LineString", "MultiLineString"])
+        table = table[keep & ~table.geometry.is_empty]
+        kinds = _kinds(table)
+        road = ~np.isin(kinds, list(NO_ROADS))
+        lines.append(table.geometry.to_numpy()[road])
+        ranks.append(_ranks(kinds[road]))
+    found = np.concatenate(lines) if lines else np.empty(0, dtype=object)
+    if not len(found):
+        raise CameraError(
+            f"The roads {path} hold no line within the city; give a file that covers "
+            "it, or leave `roads` out of the settings."
+        )
+    return Roads(found, np.concatenate(ranks), shapely.STRtree(found))
+
+
+def _layers(path: Path) -> list[str]:
+    """Return the layers to be read: those called roads, else all with lines."""
+    import geopandas as gpd
+
+    try:
+        known = gpd.list_layers(path)
+    except Exception as error:  # whatever GDAL says of a file that it cannot open
+        raise _unreadable(path, error) from None
+    wanted = {name.lower() for name in LAYERS}
+    names = [str(name) for name in known["name"]]
+    called = [name for name in names if name.lower() in wanted]
+    return called or names
+
+
+def _read(
+    path: Path, layer: str, frame: tuple[float, float, float, float]
+) -> gpd.GeoDataFrame:
+    """Read what lies within a WGS84 box, as WGS84."""
+    import geopandas as gpd
+    from pyproj import CRS, Transformer
+
+    try:
+        head = gpd.read_file(path, layer=layer, rows=0)
+        if head.crs is None:
+            raise CameraError(
+                f"The roads {path} do not say their coordinate system; write it into "
+                "the file (a Shapefile needs its .prj)."
+            )
+        to_file = Transformer.from_crs("EPSG:4326", CRS(head.crs), always_xy=True)
+        box = to_file.transform_bounds(*frame)
+        table = gpd.read_file(path, layer=layer, bbox=box)
+        return table.to_crs("EPSG:4326")
+    except CameraError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> CameraError:
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return CameraError(
+        f"The roads {path} cannot be read ({reason}); give PMTiles, a GeoPackage, "
+        "GeoJSON or a Shapefile."
+    )
+
+
+def _kinds(table: gpd.GeoDataFrame) -> np.ndarray:
+    """Return the kind of each road as text, "" where no column tells it."""
+    for name in KINDS:
+        if name in table.columns:
+            return table[name].fillna("").astype(str).to_numpy(dtype=object)
+    return np.full(len(table), "", dtype=object)
+
+
+def _ranks(kinds: np.ndarray) -> np.ndarray:
+    rank = np.full(len(kinds), 2, dtype=np.int8)
+    for number, words in enumerate(RANKS):
+        rank[np.isin(kinds, words)] = number
+    return rank
+
+
+def _corner(zoom: int, column: int, row: int) -> tuple[float, float]:
+    """Return the north-western corner of a tile, WGS84 degrees."""
+    number = 2.0**zoom
+    lon = column / number * 360 - 180
+    lat = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * row / number))))
+    return lon, float(lat)
