@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 
 from dashboard.i18n import Texts
@@ -72,6 +73,40 @@ class Trace:
             row["t0"] = row["start_at"].timestamp() - self.start
             row["t1"] = row["end_at"].timestamp() - self.start
         return rows
+
+    @cached_property
+    def number_of(self) -> dict[int, str]:
+        """Sighting -> its number on the page."""
+        return {row["sighting"]: row["number"] for row in self.sightings}
+
+    @cached_property
+    def leg_to(self) -> dict[int, dict[str, Any]]:
+        """Sighting -> the inferred leg that ends there."""
+        return {leg["to_sighting"]: leg for leg in self._inferred}
+
+    @cached_property
+    def leg_from(self) -> dict[int, dict[str, Any]]:
+        """Sighting -> the inferred leg that begins there."""
+        return {leg["from_sighting"]: leg for leg in self._inferred}
+
+    @cached_property
+    def _inferred(self) -> list[dict[str, Any]]:
+        return [leg for leg in self.leg.to_pylist() if leg["kind"] == "inferred"]
+
+    def place_at(self, moment: datetime) -> tuple[float, float, str] | None:
+        """Return lon, lat (WGS84) on the path at a moment, and how that is known.
+
+        None before and after the path, and where nothing was inferred between.
+        """
+        at = moment.timestamp()
+        for leg in self.leg.to_pylist():
+            seconds = leg["second"]
+            if len(seconds) and seconds[0] <= at <= seconds[-1]:
+                lon, lat = (
+                    float(np.interp(at, seconds, leg[name])) for name in ("lon", "lat")
+                )
+                return lon, lat, leg["kind"]
+        return None
 
     @cached_property
     def cameras_seen(self) -> Counter[str]:
@@ -160,7 +195,7 @@ class Trace:
 
         Each has `at`: the numbers of the sightings at which it was near.
         """
-        number = {row["sighting"]: row["number"] for row in self.sightings}
+        number = self.number_of
         near: dict[str, list[str]] = {}
         for row in self.episode.to_pylist():
             t0 = row["start_at"].timestamp() - self.start

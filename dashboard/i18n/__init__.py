@@ -11,18 +11,33 @@ from dashboard.i18n import (
     en,
     en_casebook,
     en_pages,
+    en_review,
     en_sql,
     ko,
     ko_casebook,
     ko_pages,
+    ko_review,
     ko_sql,
 )
 
+#: Korean first: it is the city's language.
 LANGUAGES: dict[str, Mapping[str, str]] = {
-    "en": {**en.TEXTS, **en_casebook.TEXTS, **en_pages.TEXTS, **en_sql.TEXTS},
-    "ko": {**ko.TEXTS, **ko_casebook.TEXTS, **ko_pages.TEXTS, **ko_sql.TEXTS},
+    "ko": {
+        **ko.TEXTS,
+        **ko_casebook.TEXTS,
+        **ko_pages.TEXTS,
+        **ko_review.TEXTS,
+        **ko_sql.TEXTS,
+    },
+    "en": {
+        **en.TEXTS,
+        **en_casebook.TEXTS,
+        **en_pages.TEXTS,
+        **en_review.TEXTS,
+        **en_sql.TEXTS,
+    },
 }
-NAMES = {"en": "English", "ko": "한국어"}
+NAMES = {"ko": "한국어", "en": "English"}
 DEFAULT = "en"
 #: Where the browser keeps the language that was chosen.
 LANGUAGE_COOKIE = "dongseon_language"

@@ -26,6 +26,8 @@ TIMED = (
     "sighting-labels",
     "candidates",
     "candidate-labels",
+    "anchors",
+    "anchor-labels",
 )
 #: Layers that the browser cuts into dashes of a fixed length on the screen
 #: (the deck.gl that pydeck ships has no dashed lines of its own).
@@ -37,6 +39,7 @@ PATIENT = [225, 29, 72]
 BOUND = [15, 118, 110]
 PILL = [30, 58, 138]
 ASIDE = [148, 163, 184]
+ANCHOR = [126, 34, 206]
 
 
 heat = heat_cells.layer
@@ -254,6 +257,45 @@ def _tagged(
             background_padding=[6, 3, 6, 3],
             background_border_radius=5,
             pickable=True,
+        ),
+    ]
+
+
+def statements(rows: list[dict[str, Any]]) -> list[pydeck.Layer]:
+    """Return where the patient says he was: a disc as wide as it is uncertain.
+
+    Parameters
+    ----------
+    rows : records with `p`, `m` (metres, 1 sd), `t0`, `t1`, `tip`.
+    """
+    return [
+        pydeck.Layer(
+            "ScatterplotLayer",
+            rows,
+            id="anchors",
+            get_position="p",
+            get_fill_color=[*ANCHOR, 40],
+            get_line_color=ANCHOR,
+            stroked=True,
+            line_width_units=text("pixels"),
+            get_line_width=1.5,
+            get_radius="m",
+            radius_min_pixels=6,
+            pickable=True,
+        ),
+        pydeck.Layer(
+            "TextLayer",
+            rows,
+            id="anchor-labels",
+            get_position="p",
+            get_text="tip[0]",
+            get_size=12,
+            get_color=ANCHOR,
+            get_pixel_offset=[0, 16],
+            character_set=text("auto"),
+            font_family=text(basemap.FONT),
+            font_weight=700,
+            pickable=False,
         ),
     ]
 

@@ -18,6 +18,7 @@ from dashboard.panels import (
     path_table,
     review,
     sightings,
+    statements,
 )
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
@@ -245,7 +246,8 @@ def _show(trace: Trace, others: list[Trace], authorisation: Authorisation) -> No
     with left:
         met = companions.met(trace, others)
         focus = st.session_state.get(focus_key)
-        chosen = path_map.show(trace, others, met, texts, focus)
+        said = statements.known(authorisation)
+        chosen = path_map.show(trace, others, met, said, texts, focus)
     low, high = chosen.range
     if chosen.picked is not None:
         st.session_state[f"picked-{trace.run['run']}"] = chosen.picked
@@ -291,6 +293,7 @@ def _show(trace: Trace, others: list[Trace], authorisation: Authorisation) -> No
         st.session_state[focus_key] = place
         st.rerun(scope="fragment")
     path_table.show(trace, low, high, texts)
+    statements.show(said, trace, authorisation, texts)
     near = trace.contacts_within(low, high)
     counted = texts("contacts_shown", shown=len(near), all=trace.contact.num_rows)
     st.html(

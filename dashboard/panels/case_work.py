@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import access, forms, tables
 from dashboard.i18n import Texts
+from dashboard.panels import progress
 from pipeline.casebook import galleries, jobs
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -127,8 +128,7 @@ def _job(job: jobs.Job, authorisation: Authorisation, texts: Texts) -> None:
     if job.state not in ACTIVE:
         return
     if job.state == "running":
-        percent = min(job.progress, 100)
-        st.progress(percent / 100, text=f"{job.stage} {percent} %")
+        st.progress(min(job.progress, 100) / 100, text=progress.told(job, texts))
     elif (datetime.now(UTC) - job.queued_at).total_seconds() > PATIENCE_S:
         st.warning(texts("jobs_waits"))
     if access.may("job.queue") and st.button(

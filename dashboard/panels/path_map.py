@@ -7,8 +7,9 @@ from typing import Any
 from dashboard import access, serving
 from dashboard.i18n import Texts
 from dashboard.maps import basemap, beside, layers, network, palette, playback
-from dashboard.panels import companions
+from dashboard.panels import companions, statements
 from dashboard.trace_view import Trace
+from pipeline.casebook.anchors import Anchor
 from pipeline.settings import get_settings
 from pipeline.trace.meetings import Meeting
 
@@ -17,6 +18,7 @@ def show(
     trace: Trace,
     others: list[Trace],
     met: list[Meeting],
+    said: list[Anchor],
     texts: Texts,
     focus: dict[str, Any] | None,
 ) -> playback.Chosen:
@@ -27,6 +29,7 @@ def show(
     trace : of the patient.
     others : traces of patients beside this one, on the same clock.
     met : their meetings.
+    said : what the patient remembers.
     focus : longitude, latitude, zoom, sighting and seconds to go to, or None.
     """
     language = texts.language
@@ -36,9 +39,13 @@ def show(
     bounds = companions.bounds(every)
 
     def build() -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+        pins = statements.marks(said, trace, texts)
         along = [_beside(one, texts) for one in others]
         marks = [_meeting(one, trace, texts) for one in met]
         legend = _legend(texts)
+        if pins:
+            pin = {"layers": ["anchors", "anchor-labels"], "swatch": "anchor"}
+            legend.insert(3, {**pin, "label": texts("layer_anchors")})
         if others:
             legend[0]["label"] = f"{trace.run['case']} · {legend[0]['label']}"
         legend[2:2] = _legend_beside(others, texts)
@@ -77,11 +84,16 @@ def show(
                 {"t0": row["t0"], "t1": row["t1"], "label": "\n".join(row["tip"])}
                 for row in marks
             ],
+            "statements": [
+                {"t0": row["t0"], "t1": row["t1"], "label": "\n".join(row["tip"])}
+                for row in pins
+            ],
         }
-        return _spec(trace, along, marks, legs, texts, bounds), legend, timeline
+        spec = _spec(trace, along, marks, pins, legs, texts, bounds)
+        return spec, legend, timeline
 
     spec, legend, timeline = access.remembered(
-        f"spec-{key}-{language}", build, seconds=600
+        f"spec-{key}-{language}-{[one.id for one in said]}", build, seconds=600
     )
     zone = str(trace.zone)
     timed: tuple[str, ...] = layers.TIMED
@@ -146,6 +158,7 @@ def _spec(
     trace: Trace,
     along: list[dict[str, Any]],
     met: list[dict[str, Any]],
+    pins: list[dict[str, Any]],
     legs: list[dict[str, Any]],
     texts: Texts,
     bounds: tuple[float, float, float, float],
@@ -188,6 +201,7 @@ def _spec(
         *layers.path(legs),
         layers.trail(legs, trace.seconds, own),
         bound_layer,
+        *(layers.statements(pins) if pins else []),
         *layers.sightings(marks),
         *([beside.meetings(met), *beside.moving()] if along else []),
         *layers.patient(own),

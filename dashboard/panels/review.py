@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.i18n import Texts
+from dashboard.panels import progress
 from dashboard.trace_view import Trace
 from pipeline.casebook import jobs, reviews
 from pipeline.casebook.authorisation import Authorisation
@@ -144,11 +145,7 @@ def _progress(authorisation: Authorisation, texts: Texts) -> None:
         if job.state == "queued" and waited > PATIENCE_S:
             st.warning(texts("job_no_worker"))
             return
-        stage = texts.of("stage", job.stage) if job.stage else ""
-        st.progress(
-            min(job.progress, 100) / 100,
-            text=texts(f"job_{job.state}", stage=stage, percent=job.progress),
-        )
+        st.progress(min(job.progress, 100) / 100, text=progress.told(job, texts))
 
 
 def _changed(before: Trace, after: Trace, texts: Texts) -> str:

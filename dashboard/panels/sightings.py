@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboard import access
 from dashboard.i18n import Texts
-from dashboard.panels import review
+from dashboard.maps import network
+from dashboard.panels import review, why
 from dashboard.trace_view import Trace
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
@@ -55,11 +56,14 @@ def _card(
     texts: Texts,
     picked: bool,
 ) -> str:
+    registry = network.load(get_settings().registry)
     facts = [
         (texts("fact_evidence"), texts.of("evidence", row["evidence"])),
         (texts("fact_similarity"), _number(row["similarity"])),
         (texts("fact_posterior"), _share(row["posterior"])),
         (texts("fact_mask"), _mask(row, texts)),
+        (texts("fact_travel"), html.escape(why.travel(row, trace, texts))),
+        (texts("fact_detail"), html.escape(why.detail(row, registry, texts))),
         (texts("fact_review"), review.standing(row, authorisation, texts)),
     ]
     listed = "".join(
@@ -78,7 +82,8 @@ def _card(
         f"{_still(row['tracklet_id'], authorisation, texts)}"
         f"<div><div class='top'><span class='number'>{row['number']}</span>"
         f"{trace.clock(row['t0'])}–{trace.clock(row['t1'])}</div>"
-        f"<div class='place'>{html.escape(place)}</div><dl>{listed}</dl></div></div>"
+        f"<div class='place'>{html.escape(place)}</div><dl>{listed}</dl>"
+        f"{why.told(row, trace, texts)}</div></div>"
     )
 
 

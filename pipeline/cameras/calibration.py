@@ -116,6 +116,36 @@ def ground_projector(camera: Camera, width: int, height: int) -> Projector | Non
     )
 
 
+def pixels_per_metre(camera: Camera, lon: float, lat: float) -> float | None:
+    """Return how many pixels of the image a metre across takes at a place.
+
+    Parameters
+    ----------
+    lon, lat : WGS84 degrees, on the ground.
+
+    Returns
+    -------
+    None where the camera has no calibration, its image size is not known, or the
+    place lies behind it or beyond 150 m.
+    """
+    size = camera.image_size
+    projector = ground_projector(camera, *size) if size else None
+    if projector is None:
+        return None
+    x, y = (float(value) for value in frame.to_metric(lon, lat))
+    east, north = x - projector.x_m, y - projector.y_m
+    away = math.hypot(east, north)
+    if not 0.1 < away <= MAX_RANGE_M:
+        return None
+    across = np.array([-north, east]) / away / 2  # half a metre across the view
+    ends = projector.image_of(
+        np.array([x - across[0], x + across[0]]),
+        np.array([y - across[1], y + across[1]]),
+    )
+    length = float(np.hypot(*(ends[1] - ends[0])))
+    return length if math.isfinite(length) else None
+
+
 def optics_homography(
     height_m: float,
     heading_deg: float,

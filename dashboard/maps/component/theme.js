@@ -9,6 +9,8 @@ const DARK = {
   "base-gu": { getLineColor: [120, 135, 155] },
   "base-roads": { getLineColor: [52, 63, 79] },
   "base-names": { getColor: [168, 181, 199, 235] },
+  anchors: { getLineColor: [192, 132, 252], getFillColor: [192, 132, 252, 45] },
+  "anchor-labels": { getColor: [216, 180, 254] },
   meetings: { getLineColor: [248, 250, 252], getFillColor: [17, 24, 39, 80] },
   sightings: { getFillColor: [72, 112, 228] },
   "sighting-labels": { getBackgroundColor: [72, 112, 228] },

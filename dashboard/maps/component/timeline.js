@@ -25,7 +25,9 @@ export function buildControls(map) {
   speed.addEventListener("change", () => {
     map.speed = Number(speed.value);
   });
-  const moment = element("output", { className: "moment" });
+  const moment = element("output", { className: "moment", title: map.data.zone_label });
+  const zoneName = element("span", { textContent: ` ${map.data.zone_label}` });
+  moment.append(document.createTextNode(""), zoneName);
   const state = element("span", { className: "state" });
   const whole = element("button", {
     className: "plain",
@@ -84,6 +86,14 @@ export function buildControls(map) {
     mark.style.left = `${(((meeting.t0 + meeting.t1) / 2) / seconds) * 100}%`;
     track.append(mark);
   }
+  for (const said of timeline.statements ?? []) {
+    const mark = element("span", { className: "said", title: said.label });
+    mark.style.left = `${(Math.max(0, said.t0) / seconds) * 100}%`;
+    const width = Math.min(said.t1, seconds) - Math.max(0, said.t0);
+    if (width <= 0) continue;
+    mark.style.width = `${(width / seconds) * 100}%`;
+    track.append(mark);
+  }
   const head = slider(texts.playhead, "head");
   line.append(histogram.box, track, from, to, head);
 
@@ -131,7 +141,7 @@ export function buildControls(map) {
       head.ariaValueText = stamp(map.now);
       done.style.left = `${(a / seconds) * 100}%`;
       done.style.width = `${((map.now - a) / seconds) * 100}%`;
-      moment.textContent = `${stamp(map.now)} ${map.data.zone_label}`;
+      moment.firstChild.textContent = stamp(map.now);
       play.textContent = map.playing ? `❚❚ ${texts.pause}` : `▶ ${texts.play}`;
       play.ariaPressed = String(map.playing);
       speed.value = String(map.speed);

@@ -1,0 +1,67 @@
+"""Korean texts of the review: why a sighting is proposed, what patients remember."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "fact_travel": "이동",
+    "fact_detail": "해상도",
+    "detail": "{pixels:.0f} px/m, {worth}",
+    "detail_identify": "식별 가능",
+    "detail_recognise": "인식 가능",
+    "detail_observe": "관찰 가능",
+    "detail_detect": "유무만 확인",
+    "detail_monitor": "너무 흐림",
+    "travel_first": "첫 포착",
+    "travel_aside": "동선 밖",
+    "travel_still": "근처에 머묾",
+    "travel_walk": "걸어서 가능 ({speed:.1f} m/s)",
+    "travel_cycle": "자전거로 가능 ({speed:.1f} m/s)",
+    "travel_vehicle": "차량이어야 가능 ({speed:.1f} m/s)",
+    "travel_too_fast": "너무 빠름 ({speed:.0f} m/s)",
+    "why": "왜 이 사람인가?",
+    "why_seed": "조사관이 영상에서 지정한 인물이며 추적의 출발점입니다.",
+    "why_similar": "{evidence} 유사도가 1점 만점에 {similarity:.2f}입니다.",
+    "why_ratio": "이 정도의 닮음은 다른 사람일 때보다 환자일 때 약 "
+    "{ratio:,.0f}배 더 잘 나타납니다. 증거의 세기: {name}.",
+    "why_ratio_against": "이 정도의 닮음은 오히려 다른 사람일 때 약 "
+    "{ratio:,.0f}배 더 잘 나타납니다. 반대 증거입니다.",
+    "why_from": "포착 {other}에서 {metres:,.0f} m, {time}: {verdict}.",
+    "why_to": "포착 {other}까지 {metres:,.0f} m, {time}: {verdict}.",
+    "why_mask": "마스크가 얼굴의 절반을 가립니다. 단서일 뿐 신원 확인이 아닙니다.",
+    "why_posterior": "장소와 시각까지 모두 고려하면 환자일 확률은 "
+    "{posterior:.0%}입니다.",
+    "why_aside": "다른 경로가 나머지 포착을 더 잘 설명하므로 동선에 넣지 않았습니다.",
+    "strength_very_strong": "매우 강함",
+    "strength_strong": "강함",
+    "strength_fairly_strong": "다소 강함",
+    "strength_moderate": "보통",
+    "strength_weak": "약함",
+    "strength_none": "거의 없음",
+    "strength_against": "반대",
+    "job_left": "약 {time} 남음",
+    "layer_anchors": "환자 진술",
+    "anchor": "진술",
+    "anchors": "환자가 기억하는 곳 ({number}건)",
+    "anchors_note": "진술은 다음 추적에서 약한 증거로 쓰입니다. 기억은 틀릴 수 "
+    "있으며 카메라 증거가 우선할 수 있습니다. 내용은 암호화하여 "
+    "보관합니다.",
+    "anchor_fits": "일치: 동선에서 {metres:.0f} m",
+    "anchor_apart": "불일치: 동선에서 {metres:,.0f} m",
+    "anchor_unknown": "이 시각의 동선 없음",
+    "anchor_at": "시각",
+    "anchor_minutes": "시각 오차(분)",
+    "anchor_camera": "가까운 카메라",
+    "anchor_camera_help": "고르거나 입력",
+    "anchor_metres": "위치 오차(m)",
+    "anchor_words": "장소 설명",
+    "anchor_where": "또는 위도, 경도",
+    "anchor_add": "진술 등록",
+    "anchor_added": "진술을 등록했습니다. 다시 추적하면 반영됩니다.",
+    "anchor_no_place": "카메라를 고르거나 위도와 경도를 37.503, 126.783처럼 "
+    "입력하십시오.",
+    "anchor_remove": "삭제: {what}",
+    "column_anchor_when": "시각",
+    "column_anchor_place": "장소",
+    "column_anchor_fit": "동선과 비교",
+    "column_anchor_by": "등록",
+}
