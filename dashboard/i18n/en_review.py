@@ -18,6 +18,7 @@ TEXTS = {
     "travel_cycle": "fits cycling ({speed:.1f} m/s)",
     "travel_vehicle": "only by vehicle ({speed:.1f} m/s)",
     "travel_too_fast": "too fast ({speed:.0f} m/s)",
+    "reason_short": "{episodes}×, {metres:.1f} m, {patient} · {contact}",
     "why": "Why this one?",
     "why_seed": "An investigator pointed at this person: the trace starts here.",
     "why_similar": "Alike by {evidence}: {similarity:.2f} of 1.",

@@ -18,6 +18,7 @@ TEXTS = {
     "travel_cycle": "자전거로 가능 ({speed:.1f} m/s)",
     "travel_vehicle": "차량이어야 가능 ({speed:.1f} m/s)",
     "travel_too_fast": "너무 빠름 ({speed:.0f} m/s)",
+    "reason_short": "{episodes}회, {metres:.1f} m, {patient} · {contact}",
     "why": "왜 이 사람인가?",
     "why_seed": "조사관이 영상에서 지정한 인물이며 추적의 출발점입니다.",
     "why_similar": "{evidence} 유사도가 1점 만점에 {similarity:.2f}입니다.",

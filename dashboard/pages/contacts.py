@@ -13,7 +13,6 @@ import streamlit as st
 from dashboard import access, choosing, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.panels import contact_detail, contact_network, contact_timeline
-from dashboard.panels.contacts import reason
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import get_settings
 from pipeline.trace import exports, followup, results
@@ -192,7 +191,13 @@ def _ranking(
                 "followup": texts.of("followup", found.standings[row["contact"]].state),
                 "minutes": contact_detail.day_seconds(row) / 60,
                 "dose": row["dose_median"],
-                "reason": reason(row, texts),
+                "reason": texts(
+                    "reason_short",
+                    episodes=row["episodes"],
+                    metres=row["least_metres"],
+                    patient=texts.of("mask", row["patient_mask"]),
+                    contact=texts.of("mask", row["contact_mask"]),
+                ),
                 "two": found.standings[row["contact"]].notifiable,
             }
             for row in shown
@@ -208,23 +213,23 @@ def _ranking(
         selection_mode="single-row",
         key=f"ranking-{found.run['run']}",
         column_config={
-            "contact": config.TextColumn(texts("column_contact"), width=70),
-            "class": config.TextColumn(texts("column_class"), width=70),
-            "followup": config.TextColumn(texts("followup"), width=100),
+            "contact": config.TextColumn(texts("column_contact"), width=60),
+            "class": config.TextColumn(texts("column_class"), width=55),
+            "followup": config.TextColumn(texts("followup"), width=80),
             "minutes": config.ProgressColumn(
                 texts("column_minutes_24h"),
                 help=texts("column_minutes_24h_help", minutes=limit / 60),
                 format=texts("minutes_format"),
                 min_value=0,
                 max_value=limit / 60,
-                width=130,
+                width=115,
             ),
             "dose": config.NumberColumn(
-                texts("column_dose_short"), format="%.2g", width=80
+                texts("column_dose_short"), format="%.2g", width=65
             ),
-            "reason": config.TextColumn(texts("column_reason"), width="large"),
+            "reason": config.TextColumn(texts("column_reason"), width=195),
             "two": config.CheckboxColumn(
-                texts("column_two"), help=texts("column_two_help"), width=80
+                texts("column_two"), help=texts("column_two_help"), width=60
             ),
         },
     )

@@ -9,7 +9,7 @@ import time
 import streamlit as st
 
 from dashboard import access, i18n, tables
-from dashboard.i18n import Texts
+from dashboard.i18n import Texts, ko_dictionary
 from dashboard.panels import answer as shown
 from dashboard.panels import editor
 from pipeline.casebook import analysis, audit
@@ -58,7 +58,11 @@ def _editor(texts: Texts) -> None:
         on_change=take,
     )
     typed = editor.show(
-        kept["sql-query"], kept["sql-version"], _entries(), texts, key="sql-editor"
+        kept["sql-query"],
+        kept["sql-version"],
+        _entries(texts.language),
+        texts,
+        key="sql-editor",
     )
     kept["sql-query"] = typed.text
     st.caption(texts("sql_keys"))
@@ -129,7 +133,7 @@ def _dictionary(texts: Texts) -> None:
         label_visibility="collapsed",
     ).strip().lower()  # fmt: skip
     some = False
-    for name, about, columns in _entries():
+    for name, about, columns in _entries(texts.language):
         rows = [row for row in columns if wanted in f"{name} {row[0]} {row[2]}".lower()]
         if not rows:
             continue
@@ -142,11 +146,20 @@ def _dictionary(texts: Texts) -> None:
 
 
 @st.cache_data(show_spinner=False)
-def _entries() -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+def _entries(language: str) -> list[editor.Entry]:
+    """Return the data dictionary in the viewer's language."""
     own = [
         (name, analysis.ABOUT[name], analysis.columns(name)) for name in analysis.VIEWS
     ]
-    return [*dictionary.entries(), *own]
+    said = ko_dictionary.MEANINGS if language == "ko" else {}
+    return [
+        (
+            name,
+            said.get(about, about),
+            [(column, kind, said.get(told, told)) for column, kind, told in columns],
+        )
+        for name, about, columns in [*dictionary.entries(), *own]
+    ]
 
 
 def _log(texts: Texts) -> None:

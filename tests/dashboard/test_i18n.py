@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.i18n import LANGUAGES
+from dashboard.i18n import LANGUAGES, ko_dictionary
+from pipeline.casebook import analysis
 from pipeline.settings import CHECKOUT
+from pipeline.store import dictionary
 
 ROOMS = [CHECKOUT / "dashboard", CHECKOUT / "pipeline"]
 PAGES = [
@@ -133,3 +135,10 @@ def test_the_catalogues_are_read_from_files_of_one_language_each() -> None:
         language = path.stem.split("_")[0]
         assert language in (*LANGUAGES, "")
         assert Path(path).stat().st_size > 100
+
+
+def test_the_data_dictionary_is_whole_in_korean() -> None:
+    told = set(analysis.MEANINGS.values()) | set(analysis.ABOUT.values())
+    for _, about, columns in dictionary.entries():
+        told |= {about, *(meaning for _, _, meaning in columns)}
+    assert told == set(ko_dictionary.MEANINGS)
