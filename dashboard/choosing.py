@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, remembered
+from dashboard import access, remembered, tables
 from dashboard.i18n import Texts
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.casebook.orders import Order
@@ -16,6 +16,8 @@ from pipeline.trace import results
 
 #: Older results of a case stay stored, but are not offered.
 MOST_RUNS = 20
+DEMO = "./run demo"
+CASES = Path(__file__).parent / "pages" / "cases.py"
 
 
 def order(texts: Texts) -> Order | None:
@@ -24,41 +26,79 @@ def order(texts: Texts) -> Order | None:
     if not orders:
         st.info(texts("no_order"))
         st.write(texts("no_order_help"))
-        st.code("./run demo", language=None)
+        _to_cases(texts)
+        if access.single_machine():
+            st.caption(texts("no_order_demo"))
+            st.code(DEMO, language=None)
         return None
     by_case = {one.case: one for one in orders}
-    names = list(by_case)
     last = remembered.case(orders)
+    if "case" not in st.session_state and last is not None:
+        st.session_state["case"] = last  # of another page, or another day
     with st.sidebar:
-        case = st.selectbox(
-            texts("case"), names, index=names.index(last) if last in names else 0
-        )
-    remembered.choose(by_case[case])
-    return by_case[case]
+        found = by_case[st.selectbox(texts("case"), list(by_case), key="case")]
+        st.caption(_about(found, texts))
+    remembered.choose(found)
+    return found
 
 
 def run(
     authorisation: Authorisation, order: Order, texts: Texts
 ) -> dict[str, Any] | None:
     """Return the row of the chosen result; None if the case has none."""
-    settings = get_settings()
-    zone = ZoneInfo(settings.time_zone)
-    runs = access.remembered(
-        f"runs-{order.id}", lambda: _runs(authorisation), seconds=10
-    )
-    if not runs:
+    rows = runs(authorisation, order)
+    if not rows:
         st.info(texts("no_run", case=order.case))
         st.write(texts("no_run_help"))
+        _to_cases(texts)
         st.code(f"dongseon trace {order.case} --tracklet ID", language=None)
         return None
-    rows = sorted(runs, key=lambda row: row["made_at"], reverse=True)
     by_run = {row["run"]: row for row in rows}
-
-    def label(name: str) -> str:
-        return f"{by_run[name]['made_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
+    key = f"run-{order.case}"
+    made = st.session_state.pop("wanted-run", None)
+    if made in by_run:
+        st.session_state[key] = made
     with st.sidebar:
-        return by_run[st.selectbox(texts("run"), list(by_run), format_func=label)]
+        name = st.selectbox(
+            texts("run"),
+            list(by_run),
+            format_func=lambda one: tables.when(
+                by_run[one]["made_at"], "%Y-%m-%d %H:%M:%S"
+            ),
+            key=key,
+        )
+    return by_run[name]
+
+
+def runs(authorisation: Authorisation, order: Order) -> list[dict[str, Any]]:
+    """Return the rows of a case's results, newest first, as of some seconds ago."""
+    found = access.remembered(
+        f"runs-{order.id}", lambda: _runs(authorisation), seconds=10
+    )
+    return sorted(found, key=lambda row: row["made_at"], reverse=True)
+
+
+def _about(order: Order, texts: Texts) -> str:
+    """Return what an order allows, in four lines."""
+    return "  \n".join(
+        [
+            texts("order_heading", order=order.id),
+            texts("order_purpose", purpose=order.purpose),
+            texts(
+                "order_window",
+                start=tables.when(order.window_start),
+                end=tables.when(order.window_end),
+            ),
+            texts("order_expires", when=tables.when(order.expires_at)),
+        ]
+    )
+
+
+def _to_cases(texts: Texts) -> None:
+    if access.may("case.list") and st.button(
+        texts("to_cases"), key="to-cases", type="primary"
+    ):
+        st.switch_page(CASES)
 
 
 def _runs(authorisation: Authorisation) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES
 from pipeline.casebook.orders import Order
 
 ORDER_COOKIE = "dongseon_order"
+BESIDE_COOKIE = "dongseon_beside"
 _YEAR_S = 365 * 86_400
 _JS = """
 export default function ({ data }) {
@@ -55,12 +56,26 @@ def choose(order: Order) -> None:
     st.session_state["_order"] = order.id
 
 
+def beside(orders: Iterable[Order]) -> list[str]:
+    """Return the cases that were shown beside one, of those these orders are for."""
+    kept = st.session_state.get("_beside", st.context.cookies.get(BESIDE_COOKIE, ""))
+    numbers = str(kept).split(".")
+    return [order.case for order in orders if str(order.id) in numbers]
+
+
+def choose_beside(orders: Iterable[Order]) -> None:
+    """Remember the orders of the cases that are shown beside one."""
+    st.session_state["_beside"] = ".".join(str(order.id) for order in orders)
+
+
 def keep() -> None:
     """Tell the browser what to keep, and in which language the page is."""
     chosen = st.session_state.get("language") or language()
     kept: list[list[Any]] = [[LANGUAGE_COOKIE, chosen, _YEAR_S]]
     if "_order" in st.session_state:
         kept.append([ORDER_COOKIE, st.session_state["_order"], 0])
+    if "_beside" in st.session_state:
+        kept.append([BESIDE_COOKIE, st.session_state["_beside"], 0])
     _component()(key="kept", data={"language": chosen, "kept": kept})
 
 

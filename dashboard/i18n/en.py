@@ -46,10 +46,12 @@ TEXTS = {
     "order_expires": "Expires: {when}",
     "order_purpose": "Purpose: {purpose}",
     "no_order": "No approved order is in force, so there is nothing to show.",
-    "no_order_help": "Request one and have another person approve it, or run the "
-    "demonstration:",
+    "no_order_help": "Request one on the Cases page and have another person approve.",
+    "no_order_demo": "Or look at the demonstration:",
+    "to_cases": "To the Cases page",
     "no_run": "Case {case} has not been traced yet.",
-    "no_run_help": "Trace it from a person in the footage or from photos:",
+    "no_run_help": "Add a photo or a pass to its gallery on the Cases page and start "
+    "the trace there, or type:",
     # heading
     "heading": "Case {case}",
     "heading_detail": "traced {when} in {seconds:.1f} s from {seed}",

@@ -45,9 +45,12 @@ TEXTS = {
     "order_expires": "만료: {when}",
     "order_purpose": "목적: {purpose}",
     "no_order": "유효한 승인이 없어 표시할 내용이 없습니다.",
-    "no_order_help": "추적을 신청하고 다른 사람의 승인을 받거나, 데모를 실행하십시오.",
+    "no_order_help": "사례 화면에서 추적을 신청하고 다른 사람의 승인을 받으십시오.",
+    "no_order_demo": "데모를 보려면 다음을 실행하십시오.",
+    "to_cases": "사례 화면으로",
     "no_run": "사례 {case}은(는) 아직 추적되지 않았습니다.",
-    "no_run_help": "영상 속 인물이나 사진으로 추적하십시오.",
+    "no_run_help": "사례 화면에서 사진이나 통행을 갤러리에 추가하고 추적을 "
+    "시작하십시오. 명령으로도 할 수 있습니다.",
     # heading
     "heading": "사례 {case}",
     "heading_detail": "{when} 추적, {seconds:.1f}초 소요, 기준: {seed}",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, i18n, remembered
+from dashboard import access, choosing, i18n
 from dashboard.i18n import Texts
 from dashboard.maps import network, playback
 from dashboard.panels import (
@@ -26,20 +25,15 @@ from pipeline.casebook.orders import Order
 from pipeline.settings import get_settings
 from pipeline.trace import results
 
-DEMO = "./run demo"
-#: Older runs of a case stay stored, but are not offered.
-MOST_RUNS = 20
-TRACE = "dongseon trace {case} --tracklet ID"
-
 
 def main() -> None:
     """Show the page."""
     texts = i18n.choose()
-    order = _choose_order(texts)
+    order = choosing.order(texts)
     if order is None:
         return
     authorisation = access.authorise(order)
-    run = _choose_run(authorisation, order, texts)
+    run = choosing.run(authorisation, order, texts)
     if run is None:
         return
     trace = _read(authorisation, run)
@@ -48,83 +42,6 @@ def main() -> None:
     review.bar(trace, authorisation, _earlier(authorisation, run), texts)
     trace, others = companions.widen(trace, _newest(beside, texts))
     _body(trace, others, [order, *beside])
-
-
-def _choose_order(texts: Texts) -> Order | None:
-    orders = access.authorised_orders()
-    if not orders:
-        st.info(texts("no_order"))
-        st.write(texts("no_order_help"))
-        st.code(DEMO, language=None)
-        return None
-    zone = ZoneInfo(get_settings().time_zone)
-    with st.sidebar:
-        by_case = {order.case: order for order in orders}
-        last = remembered.case(orders)
-        if "case" not in st.session_state and last is not None:
-            st.session_state["case"] = last  # of another page, or another day
-        case = st.selectbox(texts("case"), list(by_case), key="case")
-        order = by_case[case]
-        remembered.choose(order)
-        st.caption(
-            "  \n".join(
-                [
-                    texts("order_heading", order=order.id),
-                    texts("order_purpose", purpose=order.purpose),
-                    texts(
-                        "order_window",
-                        start=f"{order.window_start.astimezone(zone):%Y-%m-%d %H:%M}",
-                        end=f"{order.window_end.astimezone(zone):%Y-%m-%d %H:%M}",
-                    ),
-                    texts(
-                        "order_expires",
-                        when=f"{order.expires_at.astimezone(zone):%Y-%m-%d %H:%M}",
-                    ),
-                ]
-            )
-        )
-    return order
-
-
-def _choose_run(
-    authorisation: Authorisation, order: Order, texts: Texts
-) -> dict[str, Any] | None:
-    settings = get_settings()
-    zone = ZoneInfo(settings.time_zone)
-    runs = access.remembered(
-        f"runs-{order.id}",
-        lambda: _runs(authorisation),
-        seconds=10,
-    )
-    if not runs:
-        st.info(texts("no_run", case=order.case))
-        st.write(texts("no_run_help"))
-        st.code(TRACE.format(case=order.case), language=None)
-        return None
-    by_run = {
-        row["run"]: row
-        for row in sorted(runs, key=lambda row: row["made_at"], reverse=True)
-    }
-
-    def label(run: str) -> str:
-        return f"{by_run[run]['made_at'].astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-    key = f"run-{order.case}"
-    made = st.session_state.pop("wanted-run", None)
-    if made in by_run:
-        st.session_state[key] = made
-    with st.sidebar:
-        return by_run[
-            st.selectbox(texts("run"), list(by_run), format_func=label, key=key)
-        ]
-
-
-def _runs(authorisation: Authorisation) -> list[dict[str, Any]]:
-    settings = get_settings()
-    return [
-        results.read(authorisation, "run", name, settings=settings).to_pylist()[0]
-        for name in results.runs(authorisation, settings=settings)[-MOST_RUNS:]
-    ]
 
 
 def seed(stored: str, texts: Texts) -> str:
@@ -156,12 +73,9 @@ def _newest(beside: list[Order], texts: Texts) -> list[Trace]:
     found = []
     for order in beside:
         authorisation = access.authorise(order)
-        runs = access.remembered(
-            f"runs-{order.id}", partial(_runs, authorisation), seconds=10
-        )
-        if runs:
-            newest = max(runs, key=lambda row: row["made_at"])
-            found.append(_read(authorisation, newest))
+        rows = choosing.runs(authorisation, order)
+        if rows:
+            found.append(_read(authorisation, rows[0]))
         else:
             st.sidebar.caption(texts("no_run", case=order.case))
     return found

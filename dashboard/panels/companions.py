@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, tables
+from dashboard import access, remembered, tables
 from dashboard.i18n import Texts
 from dashboard.maps import palette
 from dashboard.panels.contacts import duration
@@ -30,6 +30,9 @@ def choose(order: Order, texts: Texts) -> list[Order]:
     }
     if not others:
         return []
+    key = f"beside-{order.case}"
+    if key not in st.session_state:
+        st.session_state[key] = remembered.beside(others.values())[: MOST - 1]
     with st.sidebar:
         chosen = st.multiselect(
             texts("beside"),
@@ -37,9 +40,11 @@ def choose(order: Order, texts: Texts) -> list[Order]:
             max_selections=MOST - 1,
             help=texts("beside_help"),
             placeholder=texts("beside_none"),
-            key=f"beside-{order.case}",
+            key=key,
         )
-    return [others[case] for case in chosen]
+    found = [others[case] for case in chosen]
+    remembered.choose_beside(found)
+    return found
 
 
 def widen(trace: Trace, others: list[Trace]) -> tuple[Trace, list[Trace]]:
