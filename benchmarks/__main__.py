@@ -31,6 +31,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         100_000,
         "Ten patients of a simulated city, order to stored path and contacts.",
     ),
+    "dashboard": (
+        "cameras of the network",
+        10_820,
+        "Key press to last draw of the map, beside plain pydeck; ten people at once.",
+    ),
     "ingest": (
         "tracklets written",
         300_000,

@@ -82,6 +82,7 @@ def watch(page) -> Visit:
         if urlsplit(one.url).hostname != "127.0.0.1":
             found.elsewhere.append(one.url)
         one.on("framereceived", lambda frame: found.frames.append(frame))
+        one.on("framesent", lambda frame: found.sent.append(frame))
 
     page.on("websocket", socket)
     page.add_init_script(DRAW_HOOK)

@@ -10,8 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,20 +46,34 @@ def server(traced: Settings, tmp_path: Path) -> Iterator[str]:
         yield found
 
 
-@contextmanager
-def started(folder: Path, **environment: str) -> Iterator[str]:
+def started(folder: Path, **environment: str) -> AbstractContextManager[str]:
     """Run the real server; give its address. Its output goes to folder/server.log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    return serving(folder, **environment)
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    command: Sequence[str] = (),
+    port: int | None = None,
+    **environment: str,
+) -> Iterator[str]:
+    """Run a server; give its address.
+
+    Parameters
+    ----------
+    command : what to run instead of the dashboard; the port is told to it.
+    port : of its own; default: a free one.
+    """
+    port = port or free_port()
+    code = f"from pipeline.commands.dashboard import serve; serve(port={port})"
+    own = (
+        [*command, f"--server.port={port}"] if command else [sys.executable, "-c", code]
+    )
     log = folder / "server.log"
     with open(log, "wb") as out:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                f"from pipeline.commands.dashboard import serve; serve(port={port})",
-            ],
+            own,
             cwd=CHECKOUT,
             env={**os.environ, "NO_PROXY": "*", **environment},
             stdout=out,
@@ -72,6 +86,13 @@ def started(folder: Path, **environment: str) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=20)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait(url: str, process: subprocess.Popen, log: Path) -> None:

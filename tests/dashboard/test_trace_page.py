@@ -36,6 +36,7 @@ class Visit:
     elsewhere: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     frames: list[object] = field(default_factory=list)
+    sent: list[object] = field(default_factory=list)
 
 
 @pytest.fixture
