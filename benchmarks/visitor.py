@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,12 +50,15 @@ class Visitor:
         self._known: dict[str, ForwardMsg] = {}
         self._parts: dict[str, tuple[str, str]] = {}  # key -> (id, fragment)
         headers = {"Cookie": cookie} if cookie else {}
-        self._socket: ClientConnection = connect(
-            url.replace("http", "ws", 1) + "/_stcore/stream",
-            subprotocols=["streamlit"],  # type: ignore[list-item]
-            additional_headers={**headers, "Origin": url},
-            max_size=None,
-            proxy=None,
+        self._door = ExitStack()
+        self._socket: ClientConnection = self._door.enter_context(
+            connect(
+                url.replace("http", "ws", 1) + "/_stcore/stream",
+                subprotocols=["streamlit"],  # type: ignore[list-item]
+                additional_headers={**headers, "Origin": url},
+                max_size=None,
+                proxy=None,
+            )
         )
 
     def open(self) -> Answer:
@@ -72,7 +76,7 @@ class Visitor:
 
     def close(self) -> None:
         """Leave."""
-        self._socket.close()
+        self._door.close()
 
     def _ask(self, states: dict[str, str], fragment: str) -> Answer:
         wish = BackMsg()

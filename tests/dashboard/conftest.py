@@ -56,6 +56,7 @@ def serving(
     folder: Path,
     command: Sequence[str] = (),
     port: int | None = None,
+    end: signal.Signals = signal.SIGTERM,
     **environment: str,
 ) -> Iterator[str]:
     """Run a server; give its address.
@@ -64,6 +65,7 @@ def serving(
     ----------
     command : what to run instead of the dashboard; the port is told to it.
     port : of its own; default: a free one.
+    end : how it is ended.
     """
     port = port or free_port()
     code = f"from pipeline.commands.dashboard import serve; serve(port={port})"
@@ -84,7 +86,7 @@ def serving(
         _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, end)
         process.wait(timeout=20)
 
 

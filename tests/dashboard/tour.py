@@ -94,11 +94,13 @@ class House:
 @contextmanager
 def opened(folder: Path) -> Iterator[House]:
     """Build the installation, serve it, start the browser."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
+    with installed(folder) as settings, started(folder) as url, chromium() as browser:
+        yield House(url, settings, browser)
 
+
+@contextmanager
+def installed(folder: Path) -> Iterator[Settings]:
+    """Build an installation with people of every role, for whom to log in."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DONGSEON_DATA_DIR", str(folder / "data"))
         patch.setenv("DONGSEON_KEY_FILE", str(folder / "keys" / "casebook.key"))
@@ -110,15 +112,23 @@ def opened(folder: Path) -> Iterator[House]:
         installation.build(settings)
         crowd.build(settings, number=2)
         add_people(settings)
-        with (
-            started(folder) as url,
-            sync_playwright() as driver,
-        ):
-            browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-            yield House(url, settings, browser)
-            browser.close()
+        yield settings
         database.dispose(settings)
     get_settings.cache_clear()
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start the browser; skip where there is none."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def add_people(settings: Settings) -> None:
