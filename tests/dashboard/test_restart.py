@@ -56,9 +56,12 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
 
         # Killed, and up again: the page goes on without a reload or a log-in.
         with serving(tmp_path, port=port) as url:
-            expect(page.locator("[data-testid=stSidebar]")).to_contain_text(
-                tour.PEOPLE["investigator"]
+            app = page.locator("[data-testid=stApp]")
+            expect(app).to_have_attribute(
+                "data-test-connection-state", "CONNECTED", timeout=90_000
             )
+            tour.still(page)
+            expect(side).to_contain_text(tour.PEOPLE["investigator"])
             page.get_by_role("button", name=KO("do_unsure"), exact=True).nth(3).click(
                 timeout=90_000
             )

@@ -1,76 +1,145 @@
-"""Take the documentation's screenshots of a served dashboard.
+"""Take the documentation's pictures of every page, in both languages.
 
-    python -m tests.tools.screenshots --url http://127.0.0.1:8501 --out docs/images
+    python -m tests.tools.screenshots --demo data --out docs/images
 
-Needs Chromium and a trace to show (`dongseon demo`).
+Needs Chromium and what `dongseon demo` made (`--demo` is its data folder; it is
+copied, so that nothing is added to it). Pages that say little about one person's
+street clip are taken of a made-up installation, whose pictures are labelled so in
+docs and README. People of every role log in as they would.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import shutil
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.dashboard.test_trace_page import DRAW_HOOK, QUIET
+from pipeline.settings import CHECKOUT, get_settings
+from tests.dashboard import patients, tour
+from tests.dashboard.browsing import watch
+from tests.dashboard.conftest import serving, started
+from tests.dashboard.test_trace_page import QUIET
 
-SIZE = {"width": 1600, "height": 1000}
-MOST_BYTES = 500_000
+SIZE = {"width": 1440, "height": 900}
+#: Colours kept: flat pages lose nothing by it, and a picture stays small.
+COLOURS = 255
+MOST_BYTES = 250_000
+#: Name of the picture -> (role, page, language) of the made-up installation.
+MADE_UP = {
+    "contacts": ("investigator", "contacts", "en"),
+    "contacts-ko": ("investigator", "contacts", "ko"),
+    "cases-ko": ("approver", "cases", "ko"),
+    "briefing": ("briefing", "briefing", "en"),
+    "briefing-ko": ("briefing", "briefing", "ko"),
+    "sql": ("analyst", "sql", "en"),
+    "sql-ko": ("analyst", "sql", "ko"),
+    "network-ko": ("administrator", "network", "ko"),
+    "audit": ("administrator", "audit", "en"),
+}
 
 
 def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--url", default="http://127.0.0.1:8501")
-    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--demo", type=Path, default=CHECKOUT / "data")
+    parser.add_argument("--key", type=Path, help="key file of the demo's casebook")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "images")
+    parser.add_argument("--only", help="pictures whose name starts so")
     chosen = parser.parse_args()
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        sys.exit("Chromium is not installed (apt-get install chromium).")
     chosen.out.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader",
-            ],
-        )
-        page = browser.new_page(viewport=SIZE)
-        page.add_init_script(DRAW_HOOK)
-        page.goto(chosen.url)
-        settle(page)
-        save(page, chosen.out / "trace.png")
+    with tempfile.TemporaryDirectory() as place, tour.chromium() as browser:
+        folder = Path(place)
+        if not chosen.only or "trace".startswith(chosen.only):
+            _demo(browser, chosen.demo, chosen.key, chosen.out, folder)
+        _made_up(browser, chosen.out, folder, chosen.only or "")
 
-        page.get_by_role("button", name="Play").click()
-        page.wait_for_timeout(9_000)
-        page.get_by_role("button", name="Pause").click()
-        settle(page)
-        save(page, chosen.out / "playback.png")
 
-        page.get_by_role("button", name="Map ›").nth(1).click()
-        settle(page)
-        save(page, chosen.out / "sighting.png")
+def _demo(browser, demo: Path, key: Path | None, out: Path, folder: Path) -> None:
+    """The Trace page of the real street clip, as the demonstration serves it."""
+    if not (demo / "casebook.sqlite").is_file():
+        sys.exit(f"There is no demonstration in {demo}; run dongseon demo --no-serve.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DONGSEON_DATA_DIR", str(demo))
+        if key is not None:
+            patch.setenv("DONGSEON_KEY_FILE", str(key))
+        patch.setenv("DONGSEON_LOGIN", "auto")
+        get_settings.cache_clear()
+        with serving(folder) as url:
+            page = watch(browser.new_page(viewport=SIZE)).page
+            page.goto(f"{url}/trace")
+            settle(page)
+            save(page, out / "trace.png")
+            page.get_by_text("한국어", exact=True).click()
+            settle(page)
+            save(page, out / "trace-ko.png")
+            page.get_by_role("button", name="지도 ›").nth(1).click()
+            settle(page)
+            save(page, out / "sighting-ko.png")
+            page.close()
+    get_settings.cache_clear()
 
-        page.get_by_role("button", name="Whole path").click()
-        page.get_by_text("한국어").click()
-        settle(page)
-        save(page, chosen.out / "trace-ko.png")
-        browser.close()
+
+def _made_up(browser, out: Path, folder: Path, only: str) -> None:
+    with tour.installed(folder) as settings, started(folder) as url:
+        house = tour.House(url, settings, browser)
+        for name, (role, page, language) in MADE_UP.items():
+            if not name.startswith(only):
+                continue
+            window = tour.go(house, role, page, language).page
+            wide = {"width": 1920, "height": 1080}
+            window.set_viewport_size(wide if page == "briefing" else SIZE)
+            if page == "sql":
+                window.get_by_role("combobox").first.click()
+                window.get_by_role("option").nth(9).click()
+                tour.still(window)
+                window.locator(".stButton button[kind=primary]").click()
+                window.locator("[data-testid=stDataFrame]").wait_for()
+            if page == "network":
+                settle(window)
+            tour.still(window)
+            window.wait_for_timeout(1_500)
+            save(window, out / f"{name}.png")
+        if "patients".startswith(only) or "closed".startswith(only):
+            patients.build(settings, 4)
+            _beside(house, out)
+
+
+def _beside(house: tour.House, out: Path) -> None:
+    """Several patients on one map; a page that is not for the role."""
+    window = tour.go(house, "investigator", "trace", "en").page
+    window.reload()  # a session that knows the new cases
+    window.locator(tour.WHOLE["trace"]).first.wait_for(timeout=60_000)
+    window.set_viewport_size(SIZE)
+    box = window.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
+    for number in range(2, 6):
+        box.locator("input").last.click()
+        option = window.get_by_role("option", name=f"TEST-00{number}", exact=True)
+        option.click()
+        tag = box.locator(".react-aria-ComboBox [data-tag]").nth(number - 2)
+        tag.wait_for(timeout=60_000)
+    window.keyboard.press("Escape")
+    settle(window)
+    save(window, out / "patients.png")
+    visit = house.as_role("briefing")
+    visit.page.goto(f"{house.url}/contacts")
+    visit.page.locator("[data-testid=stAlert]").wait_for(timeout=60_000)
+    tour.choose(visit, "ko")
+    tour.still(visit.page)
+    visit.page.set_viewport_size({"width": 1440, "height": 420})
+    save(visit.page, out / "closed-ko.png")
 
 
 def settle(page: Page) -> None:
     """Wait until the map has drawn, and the server has sent what it had to."""
     page.wait_for_timeout(1_000)
     page.wait_for_function(QUIET, timeout=120_000)
-    page.wait_for_function(
-        "!document.querySelector('[data-testid=stStatusWidget]')", timeout=120_000
-    )
+    tour.still(page)
     page.wait_for_timeout(1_500)
     page.wait_for_function(QUIET, timeout=120_000)
 
@@ -78,6 +147,7 @@ def settle(page: Page) -> None:
 def save(page: Page, path: Path) -> None:
     """Save what the page shows; refuse a picture that is too large."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=0)
     picture.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path} {size // 1000} kB")
