@@ -77,7 +77,9 @@ def _log(texts: Texts) -> None:
             tables.once(audit.moment(entry)),
             entry["actor"],
             tables.tag(entry["act"], _TAGS.get(entry["act"], "casual")),
-            entry["subject"],
+            tables.Html(
+                f"<span class='nowrap'>{tables.escaped(entry['subject'])}</span>"
+            ),
             entry["purpose"],
             _short(entry["detail"]),
         )

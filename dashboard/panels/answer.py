@@ -11,6 +11,7 @@ import streamlit as st
 from shapely.geometry import mapping
 
 from dashboard.i18n import Texts
+from dashboard.maps import palette
 from pipeline.cameras.basemap import boundary
 from pipeline.store import query
 
@@ -107,6 +108,9 @@ def _chart(table: pd.DataFrame, texts: Texts) -> None:
     heights = [name for name in numbers if name != across] or numbers
     up = right.selectbox(texts("sql_up"), heights, key="sql-up")
     shown = pd.DataFrame({"x": table[across], "y": table[up]})
+    kinds = _kinds(table, {across, up})
+    if kinds is not None:
+        shown["kind"] = table[kinds].astype(str)
     x_type: Literal["quantitative", "nominal"] = (
         "quantitative" if across in numbers else "nominal"
     )
@@ -121,15 +125,30 @@ def _chart(table: pd.DataFrame, texts: Texts) -> None:
         marks.mark_circle(color=COLOUR, size=45)
         if x_type == "quantitative"
         else marks.mark_bar(color=COLOUR)
+    ).encode(
+        x=alt.X("x", type=x_type, title=across, sort=None),
+        y=alt.Y("y", type="quantitative", title=up),
+        tooltip=[alt.Tooltip("x", title=across), alt.Tooltip("y", title=up)],
     )
-    st.altair_chart(
-        drawn.encode(
-            x=alt.X("x", type=x_type, title=across, sort=None),
-            y=alt.Y("y", type="quantitative", title=up),
-            tooltip=[alt.Tooltip("x", title=across), alt.Tooltip("y", title=up)],
-        ).properties(height=HEIGHT),
-        key="sql-chart",
-    )
+    if kinds is not None:
+        colours = ["rgb({}, {}, {})".format(*rgb) for rgb in palette.PATIENTS]
+        drawn = drawn.encode(
+            color=alt.Color(
+                "kind", type="nominal", title=kinds, scale=alt.Scale(range=colours)
+            )
+        )
+    st.altair_chart(drawn.properties(height=HEIGHT), key="sql-chart")
+
+
+def _kinds(table: pd.DataFrame, used: set[str]) -> str | None:
+    """Return the first other column whose few words can be told apart by colour."""
+    for name in table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        if name in used or numeric:
+            continue
+        if 2 <= table[name].nunique() <= len(palette.PATIENTS):
+            return str(name)
+    return None
 
 
 def _map(table: pd.DataFrame, texts: Texts) -> None:

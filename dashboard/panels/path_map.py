@@ -47,6 +47,8 @@ def show(
             pin = {"layers": ["anchors", "anchor-labels"], "swatch": "anchor"}
             legend.insert(3, {**pin, "label": texts("layer_anchors")})
         if others:
+            patient = next(one for one in legend if one["swatch"] == "patient")
+            patient["colour"] = beside.css(0)
             legend[0]["label"] = f"{trace.run['case']} · {legend[0]['label']}"
         legend[2:2] = _legend_beside(others, texts)
         timeline = {

@@ -32,6 +32,14 @@ def test_places_come_from_degrees_or_cells() -> None:
     assert answer.places(pd.DataFrame({"name": ["a"], "n": [1]})) is None
 
 
+def test_a_third_column_of_few_words_gives_the_colours() -> None:
+    table = pd.DataFrame({"code": ["a", "a", "b"], "class": ["x", "y", "x"], "n": 1})
+    assert answer._kinds(table, {"code", "n"}) == "class"
+    assert answer._kinds(table, {"code", "class"}) is None
+    many = pd.DataFrame({"code": "a", "class": [str(i) for i in range(11)], "n": 1})
+    assert answer._kinds(many, {"code", "n"}) is None
+
+
 def _page() -> None:
     import streamlit as st
 
@@ -47,6 +55,7 @@ def _page() -> None:
         (["cell", "n"], [(CELL, 3)], "map", False),
         (["cell", "n"], [(CELL, 3)], "chart", False),
         (["hour", "n"], [(8, 3), (9, 4)], "chart", False),
+        (["hour", "n", "k"], [("8", 3, "x"), ("8", 4, "y")], "chart", False),
         (["name", "n"], [("a", 3)], "map", True),
         (["name"], [("a",)], "chart", True),
         ([], [], "chart", True),
