@@ -20,6 +20,14 @@ from pipeline.settings import get_settings
 #: Stills are cut on demand: no more than this many are shown at once.
 MOST = 40
 KEPT_SECONDS = 900.0
+#: Posterior from which a sighting is called so (our own words, not a standard's).
+SURE = (
+    (0.99, "certain"),
+    (0.9, "likely"),
+    (0.6, "rather"),
+    (0.3, "open"),
+    (float("-inf"), "hardly"),
+)
 
 
 def show(
@@ -60,7 +68,7 @@ def _card(
     facts = [
         (texts("fact_evidence"), texts.of("evidence", row["evidence"])),
         (texts("fact_similarity"), _number(row["similarity"])),
-        (texts("fact_posterior"), _share(row["posterior"])),
+        (texts("fact_posterior"), _share(row["posterior"], texts)),
         (texts("fact_mask"), _mask(row, texts)),
         (texts("fact_travel"), html.escape(why.travel(row, trace, texts))),
         (texts("fact_detail"), html.escape(why.detail(row, registry, texts))),
@@ -114,11 +122,15 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _share(value: float | None) -> str:
+def _share(value: float | None, texts: Texts) -> str:
     if value is None:
         return "–"
     width = round(100 * min(max(value, 0.0), 1.0))
-    return f"<span class='bar'><i style='width:{width}%'></i></span>{value:.2f}"
+    word = next(name for least, name in SURE if value >= least)
+    return (
+        f"<span class='bar'><i style='width:{width}%'></i></span>{value:.2f} "
+        f"<span class='nowrap'>{html.escape(texts(f'sure_{word}'))}</span>"
+    )
 
 
 def _mask(row: dict[str, Any], texts: Texts) -> str:

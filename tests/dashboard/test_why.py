@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import i18n
 from dashboard.maps import network
-from dashboard.panels import progress, statements, why
+from dashboard.panels import progress, sightings, statements, why
 from dashboard.trace_view import Trace
 from pipeline.casebook import anchors, orders
 from pipeline.casebook.jobs import Job
@@ -46,6 +46,20 @@ def test_each_reason_is_a_sentence(trace: Trace) -> None:
     aside = why.told({**second, "on_path": False, "llr": -2.0}, trace, ENGLISH)
     assert "7 times likelier for a stranger" in aside
     assert "not on the path" in aside
+
+
+def test_a_posterior_has_a_word_beside_its_number() -> None:
+    for value, word in (
+        (1.0, "nearly certain"),
+        (0.93, "very likely"),
+        (0.6, "rather likely"),
+        (0.31, "open"),
+        (0.0, "unlikely"),
+    ):
+        shown = sightings._share(value, ENGLISH)
+        assert f"{value:.2f}" in shown
+        assert f">{word}<" in shown
+    assert sightings._share(None, ENGLISH) == "–"
 
 
 def test_the_way_is_judged_by_its_speed(trace: Trace) -> None:
