@@ -175,6 +175,7 @@ TEXTS = {
     "column_sightings": "At sighting",
     "class_close": "close",
     "class_casual": "casual",
+    "class_airspace": "same room",
     "reason": "{time} in {episodes} episode(s), at least {metres:.1f} m apart; masks: "
     "patient {patient}, contact {contact}",
     "contacts_note": "A contact is a person near the patient in the footage, under a "

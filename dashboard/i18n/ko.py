@@ -173,6 +173,7 @@ TEXTS = {
     "column_sightings": "포착 번호",
     "class_close": "밀접",
     "class_casual": "일상",
+    "class_airspace": "같은 실내",
     "reason": "{episodes}회 {time}, 최소 {metres:.1f} m; 마스크: 환자 {patient}, "
     "접촉자 {contact}",
     "contacts_note": "접촉자는 영상에서 환자 가까이 있던 사람이며 이 사례 안의 "

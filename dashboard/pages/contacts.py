@@ -20,6 +20,7 @@ from pipeline.trace.followup import Standing
 
 #: Rows the ranking shows without scrolling inside it, pixels.
 HEIGHT = 460
+CLASSES = ("close", "casual", "airspace")
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,15 @@ def _body(found: Found, authorisation: Authorisation, texts: Texts) -> None:
 
 
 def _filtered(found: Found, texts: Texts) -> list[dict[str, Any]]:
+    known = {row["class"] for row in found.contacts}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kinds = st.pills(
             texts("column_class"),
-            ["close", "casual"],
+            [
+                kind
+                for kind in CLASSES
+                if any(row["class"] == kind for row in found.contacts)
+            ],
             format_func=lambda kind: texts.of("class", kind),
             selection_mode="multi",
             key="contact-kinds",

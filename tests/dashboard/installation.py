@@ -253,7 +253,6 @@ def result_tables(
         "leg": leg,
         "contact": contact,
         "episode": episode,
-        "exposure": [],
     }
     return {
         name: pa.Table.from_pylist(rows.get(name, []), schema=schema)

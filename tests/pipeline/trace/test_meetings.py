@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pipeline.cameras.frame import to_lonlat, to_metric
 from pipeline.trace import tables
 from pipeline.trace.contacts import Rule
+from pipeline.trace.gather import UNCALIBRATED_ERROR_M
 from pipeline.trace.meetings import Patient, meetings
-from pipeline.trace.observations import UNCALIBRATED_ERROR_M
 
 START = datetime(2025, 11, 3, 5, 0, tzinfo=UTC)
 EAST, NORTH = (float(value) for value in to_metric(126.783, 37.503))
