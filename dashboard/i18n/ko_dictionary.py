@@ -94,7 +94,16 @@ MEANINGS = {
     "JSON: role of each model, its name and SHA-256.": (
         "JSON. 모델의 역할, 이름, SHA-256."
     ),
-    "JSON: thresholds and sampling used.": "JSON. 사용한 기준값과 표본 간격.",
+    "JSON: thresholds and sampling used; at triage also how many frames were passed "
+    "over and the longest gap, seconds.": (
+        "JSON. 사용한 기준값과 표본 간격. triage에서는 건너뛴 프레임 수와 가장 긴 "
+        "공백(초)도 있다."
+    ),
+    "full: every moment in which something moved was looked at. triage: key frames "
+    "only; people may be missing.": (
+        "full은 움직임이 있는 모든 순간을 보았다. triage는 키 프레임만 보았으며 "
+        "빠진 사람이 있을 수 있다."
+    ),
     "Version of the software.": "소프트웨어 버전.",
     "When the analysis ended.": "분석을 마친 시각.",
     "Whether the part was simulated, not filmed.": "촬영이 아닌 모의 자료인지 여부.",

@@ -154,11 +154,7 @@ def _filtered(found: Found, texts: Texts) -> list[dict[str, Any]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kinds = st.pills(
             texts("column_class"),
-            [
-                kind
-                for kind in CLASSES
-                if any(row["class"] == kind for row in found.contacts)
-            ],
+            [kind for kind in CLASSES if kind in known],
             format_func=lambda kind: texts.of("class", kind),
             selection_mode="multi",
             key="contact-kinds",
