@@ -163,6 +163,7 @@ def go(house: House, role: str, page: str, language: str) -> Visit:
 
 def choose(visit: Visit, language: str) -> None:
     """Switch the language, if it is another."""
+    still(visit.page)  # a click on what is being drawn anew would be lost
     if visit.page.evaluate("document.documentElement.lang") != language:
         visit.page.get_by_text(LANGUAGES[language], exact=True).click()
         visit.page.wait_for_function(
