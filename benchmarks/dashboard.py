@@ -39,6 +39,8 @@ TO_DRAW_S, TO_ANSWER_S = 0.150, 1.0
 WINDOW = {"width": 1366, "height": 768}
 #: Nothing drawn for so long: the picture is whole, milliseconds.
 REST_MS = 700
+#: A key that has drawn nothing by then drew nothing, milliseconds.
+NOTHING_MS = 8_000
 #: A browser that has not come so far by then will not, milliseconds.
 PATIENCE_MS = 240_000
 _PRESS = f"""() => new Promise((done) => {{
@@ -46,8 +48,8 @@ _PRESS = f"""() => new Promise((done) => {{
     const begun = performance.now();
     window.lastDraw = 0;
     const look = () => {{
-      const idle = performance.now() - Math.max(window.lastDraw, begun);
-      if (idle > {REST_MS}) done(window.lastDraw ? window.lastDraw - begun : null);
+      const idle = performance.now() - (window.lastDraw || begun);
+      if (idle > (window.lastDraw ? {REST_MS} : {NOTHING_MS})) done(window.lastDraw ? window.lastDraw - begun : null);
       else setTimeout(look, 50);
     }};
     setTimeout(look, 50);

@@ -215,23 +215,23 @@ def _ranking(
         selection_mode="single-row",
         key=f"ranking-{found.run['run']}",
         column_config={
-            "contact": config.TextColumn(texts("column_contact"), width=60),
-            "class": config.TextColumn(texts("column_class"), width=55),
-            "followup": config.TextColumn(texts("followup"), width=80),
+            "contact": config.TextColumn(texts("column_contact"), width=56),
+            "class": config.TextColumn(texts("column_class"), width=50),
+            "followup": config.TextColumn(texts("followup"), width=74),
             "minutes": config.ProgressColumn(
                 texts("column_minutes_24h"),
                 help=texts("column_minutes_24h_help", minutes=limit / 60),
                 format=texts("minutes_format"),
                 min_value=0,
                 max_value=limit / 60,
-                width=115,
+                width=105,
             ),
             "dose": config.NumberColumn(
-                texts("column_dose_short"), format="%.2g", width=65
+                texts("column_dose_short"), format="%.2g", width=78
             ),
-            "reason": config.TextColumn(texts("column_reason"), width=195),
+            "reason": config.TextColumn(texts("column_reason"), width=186),
             "two": config.CheckboxColumn(
-                texts("column_two"), help=texts("column_two_help"), width=60
+                texts("column_two"), help=texts("column_two_help"), width=76
             ),
         },
     )

@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from pipeline.settings import CHECKOUT, get_settings
+from pipeline.store.worked_queries import WORKED
 from tests.dashboard import patients, tour
 from tests.dashboard.browsing import watch
 from tests.dashboard.conftest import serving, started
@@ -96,10 +97,13 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
             window.set_viewport_size(wide if page == "briefing" else SIZE)
             if page == "sql":
                 window.get_by_role("combobox").first.click()
-                window.get_by_role("option").nth(9).click()
+                telling = [one for one in WORKED if "case_contacts" in one.sql]
+                window.get_by_role("option").nth(WORKED.index(telling[0])).click()
                 tour.still(window)
                 window.locator(".stButton button[kind=primary]").click()
                 window.locator("[data-testid=stDataFrame]").wait_for()
+            if page == "briefing":
+                window.locator(".wall [data-act=play]").click()  # stand still
             if page == "network":
                 settle(window)
             tour.still(window)
