@@ -48,8 +48,9 @@ _PRESS = f"""() => new Promise((done) => {{
     const begun = performance.now();
     window.lastDraw = 0;
     const look = () => {{
-      const idle = performance.now() - (window.lastDraw || begun);
-      if (idle > (window.lastDraw ? {REST_MS} : {NOTHING_MS})) done(window.lastDraw ? window.lastDraw - begun : null);
+      const last = window.lastDraw || null;
+      const idle = performance.now() - (last ?? begun);
+      if (idle > (last ? {REST_MS} : {NOTHING_MS})) done(last && last - begun);
       else setTimeout(look, 50);
     }};
     setTimeout(look, 50);
