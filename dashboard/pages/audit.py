@@ -66,8 +66,9 @@ def _log(texts: Texts) -> None:
     acts = sorted({entry["act"] for entry in entries})
     act = second.selectbox(
         texts("audit_act"),
-        [None, *acts],
-        format_func=lambda value: value or texts("audit_all"),
+        acts,
+        index=None,
+        placeholder=texts("audit_all"),
         key="audit-act",
     )
     names = ("seq", "when", "actor", "act", "subject", "purpose", "detail")

@@ -33,6 +33,8 @@ COLOURS = 255
 MOST_BYTES = 250_000
 #: Name of the picture -> (role, page, language) of the made-up installation.
 MADE_UP = {
+    "path": ("investigator", "trace", "en"),
+    "path-ko": ("investigator", "trace", "ko"),
     "contacts": ("investigator", "contacts", "en"),
     "contacts-ko": ("investigator", "contacts", "ko"),
     "cases-ko": ("approver", "cases", "ko"),
@@ -79,7 +81,7 @@ def _demo(browser, demo: Path, key: Path | None, out: Path, folder: Path) -> Non
             page.get_by_text("한국어", exact=True).click()
             settle(page)
             save(page, out / "trace-ko.png")
-            page.get_by_role("button", name="지도 ›").nth(1).click()
+            page.get_by_role("button", name="지도 ›").first.click()
             settle(page)
             save(page, out / "sighting-ko.png")
             page.close()
@@ -104,7 +106,7 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
                 window.locator("[data-testid=stDataFrame]").wait_for()
             if page == "briefing":
                 window.locator(".wall [data-act=play]").click()  # stand still
-            if page == "network":
+            if page in ("network", "trace"):
                 settle(window)
             tour.still(window)
             window.wait_for_timeout(1_500)
@@ -117,6 +119,7 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
 def _beside(house: tour.House, out: Path) -> None:
     """Several patients on one map; a page that is not for the role."""
     window = tour.go(house, "investigator", "trace", "en").page
+    window.set_default_timeout(180_000)
     window.reload()  # a session that knows the new cases
     window.locator(tour.WHOLE["trace"]).first.wait_for(timeout=60_000)
     window.set_viewport_size(SIZE)
