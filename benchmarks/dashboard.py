@@ -183,6 +183,7 @@ def _ours(browser: Any, url: str) -> dict[str, Any]:
     page.goto(f"{url}/trace")
     page.locator(".trace-map .play").wait_for()
     _rest(page)
+    _still(page)
     _choose_patients(page)
     _rest(page)
     found: dict[str, Any] = {}
@@ -204,12 +205,24 @@ def _ours(browser: Any, url: str) -> dict[str, Any]:
 def _choose_patients(page: Any) -> None:
     """Put the other nine beside the first, by hand."""
     box = page.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
-    box.locator("input").last.click()  # the list stays open
+    field = box.locator("input").last
     for chosen in range(1, PATIENTS):
+        field.focus()
+        field.fill(f"TEST-{chosen + 1:03d}")
         page.get_by_role("option", name=f"TEST-{chosen + 1:03d}", exact=True).click()
         tag = box.locator(".react-aria-ComboBox [data-tag]").nth(chosen - 1)
         tag.wait_for()
+        _still(page)
     page.keyboard.press("Escape")
+
+
+def _still(page: Any) -> None:
+    """Wait until the server has sent all: a list that is drawn anew closes."""
+    page.wait_for_timeout(300)
+    page.wait_for_function(
+        "document.querySelector('[data-testid=stApp]').dataset.testScriptState"
+        " !== 'running'"
+    )
 
 
 def _presses(page: Any, keys: tuple[str, ...]) -> dict[str, Any]:
