@@ -207,9 +207,14 @@ def _choose_patients(page: Any) -> None:
     box = page.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
     field = box.locator("input").last
     for chosen in range(1, PATIENTS):
-        field.focus()
-        field.fill(f"TEST-{chosen + 1:03d}")
-        page.get_by_role("option", name=f"TEST-{chosen + 1:03d}", exact=True).click()
+        name = f"TEST-{chosen + 1:03d}"
+        option = page.get_by_role("option", name=name, exact=True)
+        for _ in range(20):  # the list closes when the page is drawn anew
+            if option.count():
+                break
+            field.click()
+            page.wait_for_timeout(500)
+        option.click()
         tag = box.locator(".react-aria-ComboBox [data-tag]").nth(chosen - 1)
         tag.wait_for()
         _still(page)
