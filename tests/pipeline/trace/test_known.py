@@ -267,7 +267,7 @@ def test_who_stands_near_for_long_is_near_whatever_each_pass_is_off(world, autho
     seen: list[list[int]] = [[], [], []]
     for k in range(36):
         for n, (person, x) in enumerate(zip(people, (0.0, 1.2, 4.5), strict=True)):
-            off = rng.normal(0, 0.5, 2) + [x, 0]
+            off = rng.normal((x, 0.0), 0.5, 2)
             one = world.stand(person, number, 300 + 31.0 * k, 30, offset=tuple(off))
             seen[n].append(one)
     found = trace(
