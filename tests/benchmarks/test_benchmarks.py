@@ -48,6 +48,17 @@ def test_search_finds_what_float32_finds(tmp_path: Path, capsys) -> None:
     }
 
 
+def test_days_are_searched_one_by_one(tmp_path: Path) -> None:
+    one = search.measure(tmp_path / "one", rows=3_000)
+    three = search.measure(tmp_path / "three", rows=3_000, days=3)
+    assert three["hits"] == 3 * one["hits"] > 0
+    assert three["same_hits_every_day"] is True
+    assert three["tracklets"] == 9_000
+    assert three["file_bytes"] == one["file_bytes"]  # links: one set of files
+    limits = {b.what: b for b in search.limits(three, 3_000)}
+    assert limits["search, files cold, seconds"].value is None
+
+
 def test_search_without_faiss_says_null(
     tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
