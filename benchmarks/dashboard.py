@@ -251,6 +251,9 @@ def _playback(visit: Any) -> dict[str, Any]:
     page = visit.page
     moment = page.locator(".trace-map .moment")
     page.locator(".trace-map .speed, .trace-map select").first.select_option("60")
+    page.locator(".trace-map input.head").focus()
+    page.keyboard.press("Home")  # from the range's first moment on
+    _rest(page)
     began = moment.inner_text()
     received, sent = len(visit.frames), len(visit.sent)
     draws = page.evaluate("window.frames = 0, window.draws")
