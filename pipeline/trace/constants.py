@@ -200,6 +200,11 @@ JOINERS: Final = 40
 JOINER_LLR: Final = 0.0
 #: Passes whose clothing is looked at in such a stretch: the best in reach.
 REACHED: Final = 20_000
+#: Passes are not as independent as the chain takes them to be: where no map of
+#: posteriors was fitted (`trace.posteriors`), their log odds are scaled by this (Guo et
+#: al., On calibration of modern neural networks, ICML 2017, arXiv:1706.04599; chosen
+#: between simulated cities of 50 % and 95 % masks).
+POSTERIOR_TEMPER: Final = 0.75
 #: Least log-likelihood ratio of a candidate.
 CANDIDATE_LLR: Final = 0.0
 #: Posterior from which a sighting by face lends its clothing to the search.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.trace.clothing import Measured
 from pipeline.trace.field import Field
 
 
@@ -86,3 +87,11 @@ def own(field: Field, rows: np.ndarray, lenders: np.ndarray) -> np.ndarray:
         one = np.ones(int(some.sum()))
         result[at[some]] = law.llr(mean, left[some], worn[some], one)
     return result
+
+
+def measured(field: Field, rows: np.ndarray) -> np.ndarray:
+    """Whether clothing is measured on the days of some passes, bool [m]."""
+    days, which = np.unique(field.day[rows], return_inverse=True)
+    laws = [field.wardrobe.law(int(day)) for day in days]
+    known = np.array([isinstance(law, Measured) for law in laws], dtype=bool)
+    return known[which] if len(known) else np.zeros(0, dtype=bool)

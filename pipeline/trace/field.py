@@ -62,12 +62,13 @@ class Field:
         self.error_m, self.camera_no = passes.error_m, passes.camera_no
         self.day = _days_of(passes.start)
         codes, names = passes.models("appearance")
-        self.wear = Wardrobe(
+        self.wardrobe = Wardrobe(
             self.day,
             codes,
             names,
             lambda rows, model: passes.embeddings("appearance", rows, model),
-        ).wear
+        )
+        self.wear = self.wardrobe.wear
         present = np.bincount(self.camera_no)
         self.numbers = np.flatnonzero(present)
         number = np.zeros(len(present), dtype=np.uint16)

@@ -325,7 +325,11 @@ class Hunt:
             self.field.start[best.lenders],
             trust,
         )
-        result = posteriors.calibrated(self.signs)
+        result = np.where(
+            dress.measured(self.field, rows),
+            posteriors.calibrated(self.signs),
+            posteriors.tempered(posterior),
+        )
         return np.where(np.isin(rows, self.sure), 1.0, result)
 
     def _faces_of(self, rows: list[int]) -> list[Template]:

@@ -6,7 +6,8 @@ signs of how a pass came to be a candidate (`SIGNS`) makes of every posterior th
 share of such passes that were the patient's (Platt, Probabilistic outputs for support
 vector machines, 1999, with more than one input). Its weights stand in
 `posteriors.json`, with the cities they were fitted on; `dongseon evaluate posteriors`
-makes that file.
+makes that file. It holds for days on which the spread of clothing is measured
+(`trace.clothing.Measured`), as in those cities; elsewhere log odds are only scaled.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.trace import constants as c
 from pipeline.trace.walks import Walk
 
 #: Log odds beyond which the chain is not taken at its word.
@@ -112,6 +114,13 @@ def calibrated(told: np.ndarray) -> np.ndarray:
     law = _law()
     odds = told @ np.array(law["weights"]) + law["constant"]
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+
+
+def tempered(posterior: np.ndarray) -> np.ndarray:
+    """Scale the log odds of the chain's posteriors [m], where the map does not hold."""
+    bounded = np.clip(posterior, 1e-9, 1 - 1e-9)
+    odds = np.log(bounded / (1 - bounded)) * c.POSTERIOR_TEMPER
+    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def provenance() -> dict[str, Any]:
