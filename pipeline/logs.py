@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -86,11 +86,12 @@ def configure(program: str, form: Format, stream: TextIO | None = None) -> Say:
     -------
     Function to log with: an event and its fields.
     """
-    out = stream or sys.stderr
     last = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=(stream or sys.stderr).isatty(), pad_event_to=0
+        )
     )
     structlog.configure(
         processors=[
@@ -99,7 +100,7 @@ def configure(program: str, form: Format, stream: TextIO | None = None) -> Say:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(stream or cast(TextIO, _Stderr())),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()
@@ -127,6 +128,16 @@ def cause(error: BaseException) -> dict[str, str]:
 def _place(file: str, line: int | None, function: str) -> str:
     path = Path(file)
     return f"{path.parent.name}/{path.name}:{line} {function}"
+
+
+class _Stderr:
+    """Standard error, whichever it is when something is said."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class Libraries(logging.Handler):

@@ -165,6 +165,8 @@ def test_a_budget_that_is_not_met_is_told_and_fails(
 
 def test_budgets_hold_to_account() -> None:
     found = {
+        "tracklets": 10_000_000,
+        "days": 1,
         "seconds": 1.2,
         "seconds_cold": 2.4,
         "recall": 0.999,
@@ -182,8 +184,8 @@ def test_budgets_hold_to_account() -> None:
     assert "disk" in search.limits(slow, 10_000_000)[1].what
     assert not search.limits(slow, 10_000_000)[1].met
     # A tenth of the rows has a tenth of the time; few rows prove no ratio.
-    assert not search.limits(found, 1_000_000)[0].met
-    assert search.limits(found, 10_000)[3].met
+    assert not search.limits({**found, "tracklets": 1_000_000}, 1_000_000)[0].met
+    assert search.limits({**found, "tracklets": 10_000}, 10_000)[3].met
     raw = {"rows_per_second": 6e5, "times_raw_write": 1.2}
     fast, slow = ({"baselines_seconds": {"raw_write_fsync": s}} for s in (0.5, 2.0))
     assert not ingest.limits({**raw, **fast}, 1_000_000)[0].met

@@ -85,6 +85,7 @@ def test_an_entry_is_the_persons_whatever_it_is_called(book, authorisation):
 
 def test_what_was_entered_before_is_kept(book, authorisation):
     with database.writing(book) as connection:
+        connection.execute(text("DROP TABLE anchors"))
         connection.execute(text("DROP TABLE followups"))
         connection.execute(
             text(
