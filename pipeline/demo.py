@@ -137,6 +137,36 @@ def suspect(settings: Settings, bound: list[Binding]) -> int:
     )
 
 
+def same_pass(settings: Settings, bound: list[Binding], tracklet: int) -> list[int]:
+    """Return the tracklets of the same seconds of the same clip before other cameras.
+
+    A clip that stands for several cameras shows the person pointed at before each of
+    them, so that a reviewer may accept these without a doubt. Empty where every clip
+    stands for one camera.
+    """
+    passes = []
+    for binding in bound:
+        table = reader.tracklets(settings, camera_numbers=[binding.camera.number])
+        began = _start(binding)
+        passes += [
+            (binding, row["tracklet_id"], (row["start_at"] - began, row["best_x"]))
+            for row in table.select(["tracklet_id", "start_at", "best_x"]).to_pylist()
+        ]
+    chosen = [one for one in passes if one[1] == tracklet]
+    return [
+        number
+        for binding, number, look in passes
+        for first, _, known in chosen
+        if number != tracklet and look == known and binding.clip == first.clip
+    ]
+
+
+def _start(binding: Binding) -> datetime:
+    """When the binding's clip begins, UTC."""
+    entries = {entry["file"]: entry["start"] for entry in binding.camera.clips}
+    return datetime.fromisoformat(entries[binding.clip.name]).astimezone(UTC)
+
+
 def _farthest(table: pa.Table) -> int:
     """Return the row with the longest way; without ground points, the longest pass."""
     way = np.hypot(
@@ -153,12 +183,7 @@ def _farthest(table: pa.Table) -> int:
 
 def order_for_demo(settings: Settings, bound: list[Binding]) -> Authorisation:
     """Open the demo's case and have its order requested and approved by two people."""
-    starts = [
-        datetime.fromisoformat(entry["start"]).astimezone(UTC)
-        for binding in bound
-        for entry in binding.camera.clips
-        if entry["file"] == binding.clip.name
-    ]
+    starts = [_start(binding) for binding in bound]
     window = (min(starts) - timedelta(hours=1), max(starts) + timedelta(hours=2))
     return demo_order(
         settings, case=CASE, window=window, requester=settings.user, approver=APPROVER

@@ -53,8 +53,11 @@ def test_the_walker_is_found_before_the_second_camera(
     bound = demo.bindings(network, [tmp_path])[:2]
     for binding in bound:
         ingest(binding.clip, binding.camera.id, settings=settings)
-    on_path = path(settings, bound, demo.suspect(settings, bound))
+    pointed = demo.suspect(settings, bound)
+    on_path = path(settings, bound, pointed)
     assert [row["camera_id"] for row in on_path] == [one.camera.id for one in bound]
+    same = demo.same_pass(settings, bound, pointed)
+    assert [pointed, *same] == [row["tracklet_id"] for row in on_path]
     passes = {row["tracklet_id"]: row for row in reader.tracklets(settings).to_pylist()}
     first, second = (passes[row["tracklet_id"]] for row in on_path)
     box = ("best_x", "best_y", "best_w", "best_h")
