@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,21 @@ def run(
         name = st.selectbox(
             texts("run"),
             list(by_run),
-            format_func=lambda one: tables.when(
-                by_run[one]["made_at"], "%Y-%m-%d %H:%M:%S"
-            ),
+            format_func=lambda one: _label(by_run[one]["made_at"], rows),
             key=key,
         )
     return by_run[name]
+
+
+def _label(made: datetime, rows: list[dict[str, Any]]) -> str:
+    """When a result was made; of several in one second, which part of it.
+
+    A choice is known by its label, so that no two may be the same.
+    """
+    second = made.replace(microsecond=0)
+    same = [row for row in rows if row["made_at"].replace(microsecond=0) == second]
+    form = "%Y-%m-%d %H:%M:%S" if len(same) == 1 else "%Y-%m-%d %H:%M:%S.%f"
+    return tables.when(made, form)
 
 
 def runs(authorisation: Authorisation, order: Order) -> list[dict[str, Any]]:
