@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from dashboard.i18n import Texts
+from pipeline.trace.tables import AIRSPACE
 
 #: Around the path on the map, degrees (some 60 m).
 MARGIN = 0.0006
@@ -28,6 +29,8 @@ class Trace:
     contact: pa.Table
     episode: pa.Table
     zone: ZoneInfo
+    #: Who was indoors with the patient, beyond the contact distance.
+    airspace: pa.Table = field(default_factory=AIRSPACE.empty_table)
     #: Unix times of the first and last moment shown; None: the trace's own.
     span: tuple[float, float] | None = None
 
@@ -159,6 +162,8 @@ class Trace:
             )
             times = [round(second - self.start, 3) for second in row["second"]]
             tip = [label, f"{self.clock(times[0])}–{self.clock(times[-1])}"]
+            if (missed := unseen(row, texts)) is not None:
+                tip.append(missed)
             found.append(
                 {
                     "kind": row["kind"],
@@ -190,6 +195,16 @@ class Trace:
         total = seen + inferred
         return total, seen / total if total else 0.0
 
+    def airspace_within(self, low: float, high: float) -> list[dict[str, Any]]:
+        """Return who shared the patient's air in the range, the longest first."""
+        rows = [
+            row
+            for row in self.airspace.to_pylist()
+            if row["end_at"].timestamp() - self.start >= low
+            and row["start_at"].timestamp() - self.start <= high
+        ]
+        return sorted(rows, key=lambda row: -row["seconds_24h"])
+
     def contacts_within(self, low: float, high: float) -> list[dict[str, Any]]:
         """Return contacts with an episode in the range, most exposed first.
 
@@ -211,6 +226,18 @@ class Trace:
             rows,
             key=lambda row: (row["class"] != "close", -(row["dose_median"] or 0.0)),
         )
+
+
+def unseen(leg: dict[str, Any], texts: Texts) -> str | None:
+    """Return how likely nothing was seen on an inferred way, in words.
+
+    None for what was seen, and for results that were made before this was stored.
+    """
+    if leg["kind"] != "inferred" or leg["miss_probability"] is None:
+        return None
+    if not leg["cameras"]:
+        return texts("gap_blind")
+    return texts("gap", cameras=leg["cameras"], share=leg["miss_probability"])
 
 
 def letters(index: int) -> str:

@@ -71,4 +71,22 @@ TEXTS = {
     "column_anchor_place": "Where",
     "column_anchor_fit": "Against the path",
     "column_anchor_by": "Entered by",
+    # what a result holds beside the path
+    "gap": "{cameras} camera(s) recorded along the straight way; had the patient "
+    "walked there, none would have seen him or her with probability {share:.0%}",
+    "gap_blind": "no camera recorded along the straight way",
+    "column_path_gap": "Nothing seen between",
+    "column_relation": "With the patient",
+    "relation_companion": "companion (household or group), at {share:.0%} of passes",
+    "relation_beside": "stayed beside, at {share:.0%} of passes",
+    "relation_passing": "passed by",
+    "airspace": "Shared air indoors, beyond the contact distance ({shown} of {all})",
+    "airspace_note": "People in the same room as the patient for long, farther away "
+    "than a contact. No contacts under the guideline; the dose index is on the same "
+    "scale. Names A-001 ... hold within this result only.",
+    "airspace_none": "Nobody shared the room within the selected range.",
+    "column_person": "Person",
+    "column_together": "Both there",
+    "column_air_time": "Together, worst 24 h",
+    "column_median_metres": "Usual distance",
 }

@@ -70,4 +70,23 @@ TEXTS = {
     "column_anchor_place": "장소",
     "column_anchor_fit": "동선과 비교",
     "column_anchor_by": "등록",
+    # what a result holds beside the path
+    "gap": "직선 경로의 카메라 {cameras}대가 촬영 중이었으며, 그 길로 걸었다면 "
+    "한 번도 포착되지 않을 확률은 {share:.0%}",
+    "gap_blind": "직선 경로에 촬영 중인 카메라 없음",
+    "column_path_gap": "포착되지 않은 구간",
+    "column_relation": "환자와의 관계",
+    "relation_companion": "동행(가구·일행), 통행의 {share:.0%}에 함께",
+    "relation_beside": "곁에 머묾, 통행의 {share:.0%}에 함께",
+    "relation_passing": "스쳐 지나감",
+    "airspace": "접촉 거리 밖에서 같은 실내 공기를 마신 사람 "
+    "(전체 {all}명 중 {shown}명)",
+    "airspace_note": "환자와 같은 실내에 오래 있었으나 접촉 거리보다 멀리 있던 "
+    "사람입니다. 지침상 접촉자는 아니며 노출 지수의 척도는 같습니다. A-001 같은 "
+    "이름은 이 결과 안에서만 쓰입니다.",
+    "airspace_none": "선택한 시간대에 같은 실내에 있던 사람이 없습니다.",
+    "column_person": "사람",
+    "column_together": "함께 있던 시각",
+    "column_air_time": "최대 24시간 동안",
+    "column_median_metres": "보통 거리",
 }

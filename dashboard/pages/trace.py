@@ -11,6 +11,7 @@ from dashboard import access, choosing, i18n
 from dashboard.i18n import Texts
 from dashboard.maps import network, playback
 from dashboard.panels import (
+    airspace,
     companions,
     contacts,
     path_map,
@@ -60,7 +61,7 @@ def _read(authorisation: Authorisation, run: dict[str, Any]) -> Trace:
     def read() -> Trace:
         tables = {
             name: results.read(authorisation, name, run["run"], settings=settings)
-            for name in ("sighting", "leg", "contact", "episode")
+            for name in ("sighting", "leg", "contact", "episode", "airspace")
         }
         return Trace(run, zone=ZoneInfo(settings.time_zone), **tables)
 
@@ -214,6 +215,7 @@ def _show(trace: Trace, others: list[Trace], authorisation: Authorisation) -> No
         f"<div class='section'>{texts('contacts')}<span>{counted}</span></div>",
     )
     contacts.show(near, trace.zone, texts)
+    airspace.show(trace.airspace_within(low, high), trace, texts)
 
 
 with access.refusals_shown():

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import access, tables
 from dashboard.i18n import Texts
 from dashboard.panels import contact_timeline
-from dashboard.panels.contacts import duration, reason
+from dashboard.panels.contacts import duration, reason, relation
 from pipeline.casebook import followups
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import get_settings
@@ -35,7 +35,9 @@ def show(
         f"<div class='person'><div class='top'><b>{html.escape(row['contact'])}</b>"
         f"{tables.tag(texts.of('class', row['class']), kind)}"
         f"{tables.tag(texts.of('followup', standing.state), state_kind(standing))}"
-        f"</div><p>{html.escape(reason(row, texts))}</p>"
+        f"</div><p>{html.escape(reason(row, texts))}<br>"
+        f"{html.escape(texts('column_relation'))}: "
+        f"{html.escape(relation(row, texts))}</p>"
         f"{_sum(row, run, texts)}</div>"
     )
     mine = [one for one in episodes if one["contact"] == row["contact"]]

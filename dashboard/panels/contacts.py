@@ -17,7 +17,10 @@ def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
     if not rows:
         st.info(texts("contacts_none"))
         return
-    names = ("contact", "class", "reason", "sightings", "first", "last", "dose")
+    names = (
+        *("contact", "class", "relation", "reason", "sightings", "first", "last"),
+        "dose",
+    )
     heads = "".join(f"<th>{html.escape(texts(f'column_{n}'))}</th>" for n in names)
     body = "".join(_row(row, zone, texts) for row in rows)
     st.html(
@@ -39,6 +42,13 @@ def reason(row: dict[str, Any], texts: Texts) -> str:
     )
 
 
+def relation(row: dict[str, Any], texts: Texts) -> str:
+    """Return how a contact was with the patient: companion, beside, passing."""
+    if row["relation"] is None:  # of a result made before this was stored
+        return "–"
+    return texts(f"relation_{row['relation']}", share=row["joint_share"] or 0.0)
+
+
 def duration(seconds: float, texts: Texts) -> str:
     """Return seconds as minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
@@ -55,7 +65,8 @@ def _row(row: dict[str, Any], zone: ZoneInfo, texts: Texts) -> str:
         for name in ("first_at", "last_at")
     )
     kind = row["class"] if row["class"] in ("close", "casual") else "casual"
-    tag = f"<span class='tag {kind}'>{html.escape(texts.of('class', row['class']))}"
+    tag = tables.tag(texts.of("class", row["class"]), kind)
+    with_him = relation(row, texts)
     dose = "–"
     if row["dose_median"] is not None:
         dose = (
@@ -63,7 +74,8 @@ def _row(row: dict[str, Any], zone: ZoneInfo, texts: Texts) -> str:
         )
     cells = [
         html.escape(row["contact"]),
-        f"{tag}</span>",
+        tag,
+        html.escape(with_him),
         html.escape(reason(row, texts)),
         ", ".join(row["at"]) or "–",
         first,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import tables
 from dashboard.i18n import Texts
-from dashboard.trace_view import Trace
+from dashboard.trace_view import Trace, unseen
 
 
 def show(trace: Trace, low: float, high: float, texts: Texts) -> None:
@@ -43,13 +43,14 @@ def show(trace: Trace, low: float, high: float, texts: Texts) -> None:
                 f"{leg['metres'] or 0:,.0f} m",
                 texts.of("mode", leg["mode"]).rstrip(" ,"),
                 "–" if sure is None else f"{sure:.0%}",
+                unseen(leg, texts) or "–",
             )
         )
     with st.expander(texts("path_table", legs=len(rows))):
         st.caption(texts("path_note"))
         tables.show(
             ("path_time", "path_kind", "path_where", "path_metres", "path_mode",
-             "path_sure"),
+             "path_sure", "path_gap"),
             rows,
             texts,
             numbers=("path_metres", "path_sure"),

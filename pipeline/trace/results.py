@@ -6,7 +6,9 @@ import os
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,7 +41,7 @@ _TIMES = {
 
 
 def new_run() -> str:
-    """Return a name for a run; later ones sort later."""
+    """Return a name for a run; later ones sort later, to the second."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
@@ -99,11 +101,12 @@ def runs(
     home = _home(authorisation, settings)
     if not home.is_dir():
         return []
-    return sorted(
+    names = [
         path.name.removeprefix("run=")
         for path in home.glob("run=*")
         if _RUN.fullmatch(path.name.removeprefix("run="))
-    )
+    ]
+    return _by_age(names, home)
 
 
 def read(
@@ -309,6 +312,22 @@ def _load(folder: Path, table: str) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, names=schema.names)
+
+
+def _by_age(names: list[str], home: Path) -> list[str]:
+    """Sort runs by when they were made; of one second, the tables tell which."""
+    second = {name: name[: len("20251103T140000Z")] for name in names}
+    several = {one for one, number in Counter(second.values()).items() if number > 1}
+
+    def age(name: str) -> tuple[str, datetime, str]:
+        made = datetime.min.replace(tzinfo=UTC)
+        if second[name] in several:
+            with suppress(StoreError):  # reading it will say so
+                found = _load(home / f"run={name}", "run")["made_at"].to_pylist()
+                made = found[0] if found else made
+        return second[name], made, name
+
+    return sorted(names, key=age)
 
 
 def _home(authorisation: Authorisation, settings: Settings) -> Path:

@@ -121,6 +121,8 @@ def _tables(
                 "seconds_24h": seconds,
                 "least_metres": min(one["least_metres"] for one in mine),
                 "class": "close" if seconds >= 900 else "casual",
+                "relation": "companion" if len(mine) > 2 else "passing",
+                "joint_share": len(mine) / 6,
                 "first_at": mine[0]["start_at"],
                 "last_at": max(one["end_at"] for one in mine),
                 "patient_mask": mine[0]["patient_mask"],

@@ -192,6 +192,8 @@ def result_tables(
                     "speed_m_s": 1.3,
                     "mode": "walk",
                     "probability": 0.8,
+                    "cameras": index,
+                    "miss_probability": float(np.exp(-0.3 * index)),
                     "lon": [lons[-1], to_lon - 0.00012],
                     "lat": [lats[-1], to_lat - 0.00005],
                     "second": [end.timestamp(), arrive.timestamp()],
@@ -224,6 +226,8 @@ def result_tables(
                     "seconds_24h": 14.0 + 6 * near,
                     "least_metres": 0.9 + 0.4 * near,
                     "class": "casual" if near else "close",
+                    "relation": "passing" if index else "companion",
+                    "joint_share": 0.2 if index else 0.6,
                     "first_at": begin + timedelta(seconds=4),
                     "last_at": begin + timedelta(seconds=24 + 9 * near),
                     "patient_mask": "none",
@@ -253,8 +257,26 @@ def result_tables(
         "leg": leg,
         "contact": contact,
         "episode": episode,
+        "airspace": [_roommate(sighting[number]) for number in (1, 3)],
     }
     return {
         name: pa.Table.from_pylist(rows.get(name, []), schema=schema)
         for name, schema in tables.TABLES.items()
+    }
+
+
+def _roommate(sighting: dict) -> dict:
+    """Return somebody indoors with the patient during a sighting, five metres away."""
+    return {
+        "person": f"A-{sighting['sighting']:03d}",
+        "tracklet_ids": [sighting["tracklet_id"] + 40],
+        "camera_id": sighting["camera_id"],
+        "start_at": sighting["start_at"],
+        "end_at": sighting["end_at"],
+        "seconds_24h": 900.0 + sighting["sighting"],
+        "least_metres": 3.2,
+        "median_metres": 5.1,
+        "lon": sighting["lon"],
+        "lat": sighting["lat"],
+        "dose_median": 0.013,
     }

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import i18n
 from dashboard.maps import network
-from dashboard.panels import progress, sightings, statements, why
-from dashboard.trace_view import Trace
+from dashboard.panels import contacts, progress, sightings, statements, why
+from dashboard.trace_view import Trace, unseen
 from pipeline.casebook import anchors, orders
 from pipeline.casebook.jobs import Job
 from pipeline.settings import CHECKOUT, Settings
@@ -27,7 +27,7 @@ def trace(traced: Settings) -> Trace:
     permission = orders.authorise(installation.CASE, "asker", "test", settings=traced)
     found = {
         name: results.read(permission, name, settings=traced)
-        for name in ("run", "sighting", "leg", "contact", "episode")
+        for name in ("run", "sighting", "leg", "contact", "episode", "airspace")
     }
     run = found.pop("run").to_pylist()[0]
     return Trace(run, zone=ZoneInfo("Asia/Seoul"), **found)
@@ -46,6 +46,30 @@ def test_each_reason_is_a_sentence(trace: Trace) -> None:
     aside = why.told({**second, "on_path": False, "llr": -2.0}, trace, ENGLISH)
     assert "7 times likelier for a stranger" in aside
     assert "not on the path" in aside
+
+
+def test_what_a_result_holds_beside_the_path_is_told(trace: Trace) -> None:
+    first, second = [leg for leg in trace.leg.to_pylist() if leg["kind"] == "inferred"][
+        :2
+    ]
+    assert unseen(first, ENGLISH) == "no camera recorded along the straight way"
+    assert "1 camera(s) recorded" in str(unseen(second, ENGLISH))
+    assert "74%" in str(unseen(second, ENGLISH))  # exp(-0.3), as stored
+    tips = [leg["tip"] for leg in trace.legs(ENGLISH) if leg["kind"] == "inferred"]
+    assert [len(tip) for tip in tips] == [3] * len(tips)
+    assert unseen(trace.leg.to_pylist()[0], ENGLISH) is None  # a pass that was seen
+    assert unseen({**first, "miss_probability": None}, ENGLISH) is None  # of old
+
+    company, other = trace.contact.to_pylist()[0], trace.contact.to_pylist()[2]
+    assert "companion (household or group), at 60%" in contacts.relation(
+        company, ENGLISH
+    )
+    assert contacts.relation(other, ENGLISH) == "passed by"
+    assert contacts.relation({**other, "relation": None}, ENGLISH) == "–"
+
+    names = [row["person"] for row in trace.airspace_within(0, trace.seconds)]
+    assert names == ["A-003", "A-001"]  # the longest together first
+    assert [row["person"] for row in trace.airspace_within(0, 400)] == ["A-001"]
 
 
 def test_a_posterior_has_a_word_beside_its_number() -> None:

@@ -220,3 +220,14 @@ def test_results_are_there_whole_or_not_at_all(crowd, authorise, monkeypatch):
     assert isinstance(
         results.read(permit, "contact", name, settings=crowd.settings), pa.Table
     )
+    # Of two runs made in one second the later one is the newest, whatever its name.
+    made = datetime(2025, 11, 3, 14, 0, 0, tzinfo=UTC)
+    for after, name in (
+        (0, "20251103T140000Z-ffffffff"),
+        (1, "20251103T140000Z-0000abcd"),
+    ):
+        row = {"case": "P-001", "made_at": made + timedelta(milliseconds=after)}
+        run = pa.Table.from_pylist([row], schema=TABLES["run"])
+        results.write(permit, tables | {"run": run}, run=name, settings=crowd.settings)
+    first, second, _ = results.runs(permit, settings=crowd.settings)
+    assert (first[-8:], second[-8:]) == ("ffffffff", "0000abcd")
