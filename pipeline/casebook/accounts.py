@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,7 +20,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from pipeline.casebook import audit, clock, database, roles, sessions, tables
+from pipeline.casebook import (
+    audit,
+    clock,
+    database,
+    first_password,
+    roles,
+    sessions,
+    tables,
+)
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import Settings
 
@@ -52,8 +61,14 @@ class Account:
     made_at: datetime
 
 
-def first_administrator(settings: Settings) -> tuple[str, str] | None:
+def first_administrator(
+    settings: Settings, keep: Callable[[str], object] = bool
+) -> tuple[str, str] | None:
     """Make the first account on a casebook that has none.
+
+    Parameters
+    ----------
+    keep : given the one-time password; if it fails, no account is made.
 
     Returns
     -------
@@ -65,6 +80,7 @@ def first_administrator(settings: Settings) -> tuple[str, str] | None:
             return None
         _insert(connection, FIRST, "administrator", password, True, FIRST)
         note(FIRST, "account.add", FIRST, role="administrator", first=True)
+        keep(password)
     return FIRST, password
 
 
@@ -220,6 +236,8 @@ def change_password(name: str, old: str, new: str, *, settings: Settings) -> Non
     with audit.acting(settings) as (connection, note):
         _change(connection, name, password_hash=_hasher().hash(new), must_change=0)
         note(name, "account.password", name)
+    if name == FIRST:
+        first_password.forget(settings)
 
 
 def role(user: str, *, settings: Settings) -> str | None:

@@ -63,7 +63,7 @@ def serve(
     """Serve the dashboard in place of this process, until Ctrl-C.
 
     On a casebook without accounts that the demonstration did not make, the first
-    administrator is added and its one-time password printed.
+    administrator is added; its one-time password is put into a file beside the key.
 
     Parameters
     ----------
@@ -79,10 +79,11 @@ def serve(
     """
     import os
     import sys
+    from functools import partial
 
     from dashboard.gate import is_loopback
     from pipeline import logs
-    from pipeline.casebook import accounts, identity
+    from pipeline.casebook import accounts, first_password, identity
     from pipeline.settings import CHECKOUT, get_settings
 
     settings = get_settings()
@@ -106,11 +107,13 @@ def serve(
         )
     _demand_free(address, port)
     if mode != "single":
-        first = accounts.first_administrator(settings)
-        if first is not None:
+        keep = partial(first_password.write, settings)
+        if accounts.first_administrator(settings, keep) is not None:
+            file = first_password.file_of(settings)
             typer.echo(
-                f"First account: {first[0]}, one-time password, shown only now: "
-                f"{first[1]}\nIt adds the others (dongseon user add) and sees no case. "
+                f"First account: {accounts.FIRST}; its one-time password is in {file}, "
+                "which only this program's user can read, until it is changed.\n"
+                "It adds the others (dongseon user add) and sees no case. "
                 "To try Dongseon alone on one machine: dongseon demo.",
                 err=True,
             )

@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -111,8 +112,13 @@ class TestModes:
 def test_by_password(book: Settings, tmp_path: Path) -> None:
     with started(tmp_path) as url:
         printed = (tmp_path / "server.log").read_text()
-        once = re.search(r"First account: administrator, .*: (\S+)", printed)
-        assert once, printed
+        named = re.search(r"First account: administrator; .* is in (\S+),", printed)
+        assert named, printed
+        kept = Path(named[1])
+        assert kept.parent == book.key_file.parent
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        once = kept.read_text().strip()
+        assert once not in printed
 
         # Without a session: no page, no asset, no socket; only the way in.
         assert requests.get(url, headers=PAGE, allow_redirects=False).status_code == 303
@@ -127,7 +133,7 @@ def test_by_password(book: Settings, tmp_path: Path) -> None:
         assert "로그인" in requests.get(url + "/login?language=ko").text
 
         # The one-time password is good for choosing one's own.
-        first = {"name": "administrator", "password": once[1]}
+        first = {"name": "administrator", "password": once}
         answer = requests.post(url + "/login", data=first)
         assert "one-time" in answer.text
         assert gate.COOKIE not in answer.cookies
@@ -139,6 +145,7 @@ def test_by_password(book: Settings, tmp_path: Path) -> None:
         token = answer.cookies[gate.COOKIE]
         assert "HttpOnly" in answer.headers["Set-Cookie"]
         assert "SameSite=strict" in answer.headers["Set-Cookie"]
+        assert not kept.exists()
 
         # With it: pages and socket; not from a page of another address.
         mine = {"Cookie": f"{gate.COOKIE}={token}"}

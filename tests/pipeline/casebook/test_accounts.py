@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from pipeline.casebook import accounts, audit, cases, identity, orders, roles, sessions
+from pipeline.casebook import (
+    accounts,
+    audit,
+    cases,
+    first_password,
+    identity,
+    orders,
+    roles,
+    sessions,
+)
 from pipeline.casebook.accounts import PasswordChangeNeededError
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import CHECKOUT
@@ -29,6 +40,18 @@ def test_first_administrator_is_made_once(book):
     token = accounts.log_in(name, PASSWORD, settings=book)
     assert sessions.whose(token, settings=book) == name
     assert all(PASSWORD not in str(entry) for entry in audit.entries(book))
+
+
+def test_no_first_account_without_a_place_for_its_password(book):
+    first_password.file_of(book).mkdir(parents=True)
+    with pytest.raises(DongseonError, match="first password cannot be written"):
+        accounts.first_administrator(book, partial(first_password.write, book))
+    assert accounts.role("anybody", settings=book) is None
+    first_password.file_of(book).rmdir()
+    accounts.first_administrator(book, partial(first_password.write, book))
+    once = first_password.file_of(book).read_text().strip()
+    with pytest.raises(PasswordChangeNeededError):
+        accounts.log_in(accounts.FIRST, once, settings=book)
 
 
 def test_session_ends(book, admin, later):
