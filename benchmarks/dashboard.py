@@ -13,7 +13,7 @@ import os
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -43,8 +43,8 @@ REST_MS = 700
 NOTHING_MS = 8_000
 #: A browser that has not come so far by then will not, milliseconds.
 PATIENCE_MS = 240_000
-_PRESS = f"""() => new Promise((done) => {{
-  window.addEventListener("keydown", () => {{
+_ACT = f"""(kind) => new Promise((done) => {{
+  window.addEventListener(kind, () => {{
     const begun = performance.now();
     window.lastDraw = 0;
     const look = () => {{
@@ -55,7 +55,7 @@ _PRESS = f"""() => new Promise((done) => {{
     }};
     setTimeout(look, 50);
   }}, {{ capture: true, once: true }});
-  window.waitingForKey = true;
+  window.waiting = true;
 }})"""
 _PLAIN = """
 import json, pathlib, pydeck, streamlit as st
@@ -202,8 +202,8 @@ def _ours(browser: Any, url: str) -> dict[str, Any]:
     return found
 
 
-def _choose_patients(page: Any) -> None:
-    """Put the other nine beside the first, by hand."""
+def _choose_patients(page: Any) -> dict[str, Any]:
+    """Put the other nine beside the first, by hand; time the draws of the tenth."""
     box = page.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
     field = box.locator("input").last
     for chosen in range(1, PATIENTS):
@@ -214,7 +214,8 @@ def _choose_patients(page: Any) -> None:
                 break
             field.click()
             page.wait_for_timeout(500)
-        option.click()
+        taken = _drawn(page, "pointerdown", option.click)
+        print("chosen", chosen, taken, file=sys.stderr)
         tag = box.locator(".react-aria-ComboBox [data-tag]").nth(chosen - 1)
         tag.wait_for()
         _still(page)
@@ -233,17 +234,26 @@ def _still(page: Any) -> None:
 def _presses(page: Any, keys: tuple[str, ...]) -> dict[str, Any]:
     spent = []
     for press in range(PRESSES):
-        page.evaluate("window.waitingForKey = false")
-        handle = page.evaluate_handle(f"() => {{ window.pressed = ({_PRESS})(); }}")
-        handle.dispose()
-        page.wait_for_function("window.waitingForKey")
-        page.keyboard.press(keys[press % len(keys)])
-        taken = page.evaluate("() => window.pressed")
+        taken = _drawn(
+            page, "keydown", lambda at=press: page.keyboard.press(keys[at % len(keys)])
+        )
         if taken is not None:
-            spent.append(taken / 1000)
+            spent.append(taken)
     if len(spent) < 0.8 * PRESSES:
         raise SystemExit(f"Only {len(spent)} of {PRESSES} key presses drew anything.")
     return _figures(spent)
+
+
+def _drawn(page: Any, kind: str, act: Callable[[], None]) -> float | None:
+    """Act; return the seconds from the event to the last draw, None if none came."""
+    page.evaluate("window.waiting = false")
+    page.evaluate_handle(
+        f"(kind) => {{ window.acted = ({_ACT})(kind); }}", kind
+    ).dispose()
+    page.wait_for_function("window.waiting")
+    act()
+    taken = page.evaluate("() => window.acted")
+    return None if taken is None else taken / 1000
 
 
 def _playback(visit: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import gate
+from dashboard import gate, i18n, refusals
 from pipeline.casebook import accounts, identity, orders, roles, sessions
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError
@@ -78,7 +78,9 @@ def _of_proxy(touch: bool) -> str:
     """Return whom the proxy named when this page was opened; the gate has checked."""
     name = st.context.headers.get(gate.IDENTITY_HEADER)
     if not name:
-        raise NotAuthorisedError("The proxy named nobody; open the dashboard anew.")
+        raise NotAuthorisedError(
+            "The proxy named nobody; open the dashboard anew.", code="proxy_nobody"
+        )
     accounts.demand_external(name, "proxy", settings=get_settings())
     _demand_active()
     if touch:
@@ -92,7 +94,9 @@ def _demand_active() -> None:
     begun = st.session_state.setdefault("_begun_at", now)
     acted = st.session_state.get("_acted_at", now)
     if now >= acted + sessions.IDLE or now >= begun + sessions.SESSION:
-        raise NotAuthorisedError("This page was left alone for too long; reload it.")
+        raise NotAuthorisedError(
+            "This page was left alone for too long; reload it.", code="left_alone"
+        )
 
 
 def authorised_orders() -> list[orders.Order]:
@@ -161,7 +165,7 @@ def refusals_shown() -> Iterator[None]:
     try:
         yield
     except DongseonError as error:
-        st.error(str(error))
+        st.error(refusals.told(error, i18n.choose()))
 
 
 def forget() -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard import gate, oidc, remembered
+from dashboard import gate, oidc, refusals, remembered
 from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES, NAMES, Texts
 from dashboard.style import SHEET
 from pipeline.casebook import accounts, identity, sessions
@@ -55,7 +55,7 @@ async def _enter(request: Request) -> Response:
     except PasswordChangeNeededError:
         return await _shown(request, _change_form, name=name, status=200)
     except DongseonError as error:
-        return await _shown(request, _form, str(error), name, status=403)
+        return await _shown(request, _form, error, name, status=403)
     return _admitted(request, settings, token)
 
 
@@ -67,14 +67,17 @@ async def _change(request: Request) -> Response:
 
     def change() -> str:
         if new != again:
-            raise DongseonError("The two new passwords differ; type them again.")
+            raise DongseonError(
+                "The two new passwords differ; type them again.",
+                code="passwords_differ",
+            )
         accounts.change_password(name, old, new, settings=settings)
         return accounts.log_in(name, new, settings=settings)
 
     try:
         token = await run_in_threadpool(change)
     except DongseonError as error:
-        return await _shown(request, _change_form, str(error), name, status=403)
+        return await _shown(request, _change_form, error, name, status=403)
     return _admitted(request, settings, token)
 
 
@@ -90,10 +93,12 @@ async def _to_provider(request: Request) -> Response:
     settings = get_settings()
     try:
         if settings.login != "oidc":
-            raise DongseonError("This installation has no log-in by OpenID.")
+            raise DongseonError(
+                "This installation has no log-in by OpenID.", code="login_no_oidc"
+            )
         url, browser = await run_in_threadpool(oidc.begin, settings)
     except DongseonError as error:
-        return await _shown(request, _form, str(error), status=503)
+        return await _shown(request, _form, error, status=503)
     answer = RedirectResponse(url, status_code=303)
     answer.set_cookie(
         _BINDING,
@@ -113,7 +118,9 @@ async def _from_provider(request: Request) -> Response:
 
     def admit() -> str:
         if settings.login != "oidc":
-            raise DongseonError("This installation has no log-in by OpenID.")
+            raise DongseonError(
+                "This installation has no log-in by OpenID.", code="login_no_oidc"
+            )
         state, code = words.get("state", ""), words.get("code", "")
         name = oidc.finish(settings, state, code, browser)
         return accounts.admit(name, "oidc", settings=settings)
@@ -121,7 +128,7 @@ async def _from_provider(request: Request) -> Response:
     try:
         token = await run_in_threadpool(admit)
     except DongseonError as error:
-        return await _shown(request, _form, str(error), status=403)
+        return await _shown(request, _form, error, status=403)
     answer = _admitted(request, settings, token)
     answer.delete_cookie(_BINDING, path=gate.LOGIN)
     return answer
@@ -148,7 +155,7 @@ def _admitted(request: Request, settings: Settings, token: str) -> Response:
 async def _shown(
     request: Request,
     form: Callable[[Texts, str, str], str],
-    error: str = "",
+    error: DongseonError | None = None,
     name: str = "",
     status: int = 200,
 ) -> Response:
@@ -165,7 +172,10 @@ async def _shown(
         for code in LANGUAGES
         if code != language
     )
-    told = f"<p class='error' role='alert'>{html.escape(error)}</p>" if error else ""
+    told = ""
+    if error is not None:
+        sentence = html.escape(refusals.told(error, texts))
+        told = f"<p class='error' role='alert'>{sentence}</p>"
     provider = (
         f"<p class='or'><a class='button' href='{gate.LOGIN}/oidc'>"
         f"{html.escape(texts('login_oidc'))}</a></p>"

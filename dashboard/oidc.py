@@ -69,14 +69,17 @@ def finish(settings: Settings, state: str, code: str, browser: str) -> str:
         or time.monotonic() - known.at > PATIENCE_S
         or not secrets.compare_digest(known.browser, browser)
     ):
-        raise NotAuthorisedError("This log-in is over or not yours; begin again.")
+        raise NotAuthorisedError(
+            "This log-in is over or not yours; begin again.", code="login_provider"
+        )
     about = _discovered(settings)
     token = _fetched(settings, about["token_endpoint"], code, known.verifier)
     claims = _claims(settings, about, token.get("id_token", ""), known.nonce)
     name = claims.get(settings.oidc_claim)
     if not isinstance(name, str) or not name:
         raise NotAuthorisedError(
-            f"The provider's token has no {settings.oidc_claim!r}; set oidc_claim."
+            f"The provider's token has no {settings.oidc_claim!r}; set oidc_claim.",
+            code="login_provider",
         )
     return name
 
@@ -102,7 +105,8 @@ def _claims(
         ).validate(found.claims)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise NotAuthorisedError(
-            f"The provider's token does not hold ({error}); nobody was let in."
+            f"The provider's token does not hold ({error}); nobody was let in.",
+            code="login_provider",
         ) from None
     return dict(found.claims)
 
@@ -119,7 +123,8 @@ def _fetched(
         )
     except (AuthlibBaseError, RequestException, ValueError) as error:
         raise NotAuthorisedError(
-            f"The OpenID provider gave no token ({error}); begin again."
+            f"The OpenID provider gave no token ({error}); begin again.",
+            code="login_provider",
         ) from None
     return dict(token)
 
@@ -172,7 +177,8 @@ def _got(url: str) -> dict[str, Any]:
     except (requests.RequestException, ValueError) as error:
         raise DongseonError(
             f"The OpenID provider does not answer ({type(error).__name__}); try later, "
-            "or ask whoever runs it."
+            "or ask whoever runs it.",
+            code="login_provider_down",
         ) from None
     if not isinstance(found, dict):
         raise DongseonError(f"{url} of the OpenID provider is no JSON object.")

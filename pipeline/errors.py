@@ -8,7 +8,19 @@ class DongseonError(Exception):
 
     The text says what was wrong, where (file, row, field) and what to do. The
     command line prints it without a traceback and exits with code 2.
+
+    Parameters
+    ----------
+    text : the sentence, in English.
+    code : names the sentence, for those who say it in another language
+        (`dashboard.i18n.ko_errors`); "" where nobody at a page can meet it.
+    values : what the sentence tells of; moments are aware.
     """
+
+    def __init__(self, text: str = "", *, code: str = "", **values: object) -> None:
+        super().__init__(text)
+        self.code = code
+        self.values = values
 
 
 class NotAuthorisedError(DongseonError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import access, gate, i18n, remembered, style, tables
+from dashboard import access, gate, i18n, refusals, remembered, style, tables
 from dashboard.i18n import Texts
 from pipeline.casebook import roles
 from pipeline.errors import DongseonError
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         user, role = access.user(), access.role()
     except DongseonError as error:
-        _closed(str(error), texts)
+        _closed(refusals.told(error, texts), texts)
         return
     pages = [
         st.Page(

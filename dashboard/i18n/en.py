@@ -126,7 +126,7 @@ TEXTS = {
     "only_waiting": "Waiting for my verdict ({number})",
     "retrace": "Trace again with them",
     "job_queued": "The trace waits for its turn.",
-    "job_running": "Tracing again: {stage} {percent} %",
+    "job_running": "Tracing: {stage}, {percent} %",
     "job_no_worker": "The trace waits, but no worker takes it: start one with "
     "`dongseon worker`.",
     "job_failed": "The trace could not be made again: {reason}",

@@ -89,4 +89,8 @@ TEXTS = {
     "column_together": "Both there",
     "column_air_time": "Together, worst 24 h",
     "column_median_metres": "Usual distance",
+    "stage_read": "reading",
+    "stage_search": "searching",
+    "stage_contacts": "contacts",
+    "stage_store": "storing",
 }

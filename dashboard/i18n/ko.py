@@ -125,7 +125,7 @@ TEXTS = {
     "only_waiting": "내 판정을 기다림 ({number})",
     "retrace": "반영하여 다시 추적",
     "job_queued": "추적이 순서를 기다리고 있습니다.",
-    "job_running": "다시 추적 중: {stage} {percent} %",
+    "job_running": "추적 중: {stage}, {percent} %",
     "job_no_worker": "추적을 맡을 작업자가 없습니다. `dongseon worker`로 시작하십시오.",
     "job_failed": "다시 추적하지 못했습니다: {reason}",
     "changed": "{when} 이후 달라진 점:",

@@ -89,4 +89,8 @@ TEXTS = {
     "column_together": "함께 있던 시각",
     "column_air_time": "최대 24시간 동안",
     "column_median_metres": "보통 거리",
+    "stage_read": "읽기",
+    "stage_search": "검색",
+    "stage_contacts": "접촉자",
+    "stage_store": "저장",
 }

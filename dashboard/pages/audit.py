@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from dashboard import access, forms, i18n, tables
+from dashboard import access, forms, i18n, refusals, tables
 from dashboard.i18n import Texts
 from pipeline.casebook import audit, fairness, purge, roles, signing, usage
 from pipeline.errors import DongseonError
@@ -192,7 +192,7 @@ def _certificates(texts: Texts) -> None:
             gone = sum(item["count"] for item in content.get("items", ()))
             mark = tables.tag(texts("audit_certificate_sound"), "good")
         except DongseonError as error:
-            gone, mark = "–", tables.tag(str(error), "close")
+            gone, mark = "–", tables.tag(refusals.told(error, texts), "close")
         rows.append((path.name, gone, mark))
     if not rows:
         st.caption(texts("audit_certificates_none"))

@@ -42,8 +42,13 @@ def _editor(texts: Texts) -> None:
     kept.setdefault("sql-query", FIRST)
     kept.setdefault("sql-version", 0)
 
+    # A choice is known by its words: in another language it is another list, which
+    # begins with the same choice as long as its query was not changed.
+    key, chosen = f"sql-worked-{texts.language}", kept.get("sql-chosen")
+    unchanged = chosen is not None and kept["sql-query"] == by_name[chosen].sql
+
     def take() -> None:
-        picked = kept["sql-worked"]
+        picked = kept["sql-chosen"] = kept[key]
         if picked is not None:
             kept["sql-query"] = by_name[picked].sql
             kept["sql-version"] += 1
@@ -52,9 +57,9 @@ def _editor(texts: Texts) -> None:
         texts("sql_worked"),
         list(by_name),
         format_func=lambda name: texts(f"worked_{name}"),
-        index=None,
+        index=list(by_name).index(chosen) if chosen and unchanged else None,
         placeholder=texts("sql_own"),
-        key="sql-worked",
+        key=key,
         on_change=take,
     )
     typed = editor.show(

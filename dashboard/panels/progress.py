@@ -14,7 +14,7 @@ FIRST = 10
 
 def told(job: Job, texts: Texts) -> str:
     """Return stage, share done and time left of a job in words."""
-    stage = texts.of("stage", job.stage) if job.stage else ""
+    stage = texts.of("stage", job.stage or "read")
     words = texts(f"job_{job.state}", stage=stage, percent=job.progress)
     left = seconds_left(job, datetime.now(UTC))
     if left is None:

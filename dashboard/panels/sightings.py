@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import access
+from dashboard import access, refusals
 from dashboard.i18n import Texts
 from dashboard.maps import network
 from dashboard.panels import review, why
@@ -98,21 +98,22 @@ def _card(
 def _still(tracklet: int, authorisation: Authorisation, texts: Texts) -> str:
     """Return the picture as HTML; kept in this session's memory only."""
 
-    def cut() -> tuple[str | None, str]:
+    def cut() -> tuple[str | None, DongseonError | None]:
         # Loaded late: the inference engine takes a second, the map need not wait.
         from pipeline.footage import stills
 
         try:
             picture = stills.still(authorisation, tracklet, settings=get_settings())
         except DongseonError as error:
-            return None, str(error)
-        return base64.b64encode(picture).decode(), ""
+            return None, error
+        return base64.b64encode(picture).decode(), None
 
-    picture, reason = access.remembered(
+    picture, refused = access.remembered(
         f"still-{authorisation.order_id}-{tracklet}", cut, seconds=KEPT_SECONDS
     )
     if picture is None:
         missing = html.escape(texts("still_missing"))
+        reason = "" if refused is None else refusals.told(refused, texts)
         return f"<div class='none' title='{html.escape(reason, True)}'>{missing}</div>"
     kind = "png" if picture.startswith("iVBOR") else "jpeg"
     return f"<img alt='' src='data:image/{kind};base64,{picture}'>"

@@ -219,7 +219,9 @@ def demand_external(name: str, how: str, *, settings: Settings) -> None:
         audit.record(settings, known, "refused", known, "", detail)
         raise NotAuthorisedError(
             f"{name!r} was identified, but has no enabled external account here; ask "
-            "an administrator (dongseon user add NAME --role ROLE --external)."
+            "an administrator (dongseon user add NAME --role ROLE --external).",
+            code="account_external",
+            name=name,
         )
 
 
@@ -229,10 +231,15 @@ def change_password(name: str, old: str, new: str, *, settings: Settings) -> Non
     if len(new) < SHORTEST_PASSWORD:
         raise DongseonError(
             f"The new password has {len(new)} characters; take at least "
-            f"{SHORTEST_PASSWORD}, for example four words."
+            f"{SHORTEST_PASSWORD}, for example four words.",
+            code="password_short",
+            length=len(new),
+            least=SHORTEST_PASSWORD,
         )
     if new == old:
-        raise DongseonError("The new password is the old one; choose another.")
+        raise DongseonError(
+            "The new password is the old one; choose another.", code="password_same"
+        )
     with audit.acting(settings) as (connection, note):
         _change(connection, name, password_hash=_hasher().hash(new), must_change=0)
         note(name, "account.password", name)
@@ -278,10 +285,16 @@ def _checked(name: str, password: str, settings: Settings) -> Row:
     if row is not None and locked:
         raise NotAuthorisedError(
             f"{name} is locked until {row.locked_until:%H:%M} UTC after {FAILURES} "
-            "wrong passwords; wait, or ask an administrator (dongseon user reset)."
+            "wrong passwords; wait, or ask an administrator (dongseon user reset).",
+            code="account_locked",
+            name=name,
+            until=row.locked_until,
+            failures=FAILURES,
         )
     if row is None or row.disabled_at or not good:
-        raise NotAuthorisedError("The name or the password is wrong.")
+        raise NotAuthorisedError(
+            "The name or the password is wrong.", code="login_wrong"
+        )
     return row
 
 

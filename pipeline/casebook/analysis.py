@@ -128,7 +128,8 @@ class Run:
         except (OSError, pa.ArrowInvalid) as error:
             raise StoreError(
                 f"A result cannot be read ({type(error).__name__}); have its case "
-                "traced again."
+                "traced again.",
+                code="result_unreadable",
             ) from error
 
 
@@ -156,7 +157,9 @@ def ask(
         If the query is refused (recorded too), fails or takes too long.
     """
     if not purpose.strip():
-        raise DongseonError("Say for what purpose you ask; it is recorded.")
+        raise DongseonError(
+            "Say for what purpose you ask; it is recorded.", code="purpose_needed"
+        )
     with roles.acting_as(settings, user, "sql", "views", purpose) as (_, note):
         note("sql", "views", purpose, **_logged(sql), limit=limit)
     try:

@@ -149,7 +149,9 @@ def remove(
             )
         ).rowcount
         if not gone:
-            raise DongseonError(f"Case {case} has no anchor {number}.")
+            raise DongseonError(
+                f"Case {case} has no anchor {number}.", code="anchor_unknown", case=case
+            )
         note("anchor.remove", case, authorisation.purpose, anchor=number)
 
 
@@ -169,7 +171,8 @@ def _check(
     if not (math.isfinite(lon) and abs(lon) <= 180 and abs(lat) <= 90):
         raise DongseonError(
             f"{lon}, {lat} is no place on Earth; give longitude, then latitude, in "
-            "degrees, like 126.766,37.503."
+            "degrees, like 126.766,37.503.",
+            code="no_place",
         )
     for value, (low, high), unit in (
         (seconds, SECONDS_RANGE, "seconds"),
@@ -178,10 +181,17 @@ def _check(
         if not low <= value <= high:
             raise DongseonError(
                 f"The uncertainty of {value:g} {unit} must lie between {low:g} and "
-                f"{high:g} {unit}."
+                f"{high:g} {unit}.",
+                code="uncertainty",
+                value=value,
+                low=low,
+                high=high,
+                unit=unit,
             )
     if len(place.strip()) > 200:
-        raise DongseonError("The place has more than 200 characters; shorten it.")
+        raise DongseonError(
+            "The place has more than 200 characters; shorten it.", code="place_long"
+        )
 
 
 def _demand_covered(
@@ -191,7 +201,10 @@ def _demand_covered(
         raise NotAuthorisedError(
             f"The statement lies outside the window or area of order "
             f"{authorisation.order_id} of case {authorisation.case}; check the time "
-            "and the place, or request an order that covers them."
+            "and the place, or request an order that covers them.",
+            code="statement_outside",
+            order=authorisation.order_id,
+            case=authorisation.case,
         )
 
 

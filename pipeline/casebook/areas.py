@@ -29,7 +29,8 @@ def default(settings: Settings) -> BaseGeometry:
             return read(path)
     raise DongseonError(
         "The base map has no boundary of Bucheon (data/basemap/bucheon_boundary"
-        "*.geojson); give the order's area with --area FILE.geojson."
+        "*.geojson); give the order's area with --area FILE.geojson.",
+        code="area_missing",
     )
 
 

@@ -357,7 +357,8 @@ def _witness(settings: Settings, chain: str, digests: list[tuple[int, str]]) -> 
     except PermissionError as error:
         raise DongseonError(
             f"The act was stored, but its witness {path} cannot be written; give "
-            "this user the right to write there."
+            "this user the right to write there.",
+            code="witness",
         ) from error
 
 

@@ -48,12 +48,17 @@ def require(authorisation: Authorisation) -> Authorisation:
     ):
         raise NotAuthorisedError(
             "This needs an authorisation issued by the casebook: request an order "
-            "(dongseon order request) and have another person approve it."
+            "(dongseon order request) and have another person approve it.",
+            code="order_needed",
         )
     if datetime.now(UTC) >= authorisation.expires_at:
         raise NotAuthorisedError(
             f"Order {authorisation.order_id} of case {authorisation.case} expired at "
-            f"{authorisation.expires_at:%Y-%m-%d %H:%M} UTC; request a new order."
+            f"{authorisation.expires_at:%Y-%m-%d %H:%M} UTC; request a new order.",
+            code="order_expired",
+            order=authorisation.order_id,
+            case=authorisation.case,
+            at=authorisation.expires_at,
         )
     return authorisation
 

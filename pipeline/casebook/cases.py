@@ -65,7 +65,8 @@ def open_case(
     if not test.strip():
         raise DongseonError(
             "A case needs the fact of its positive test (method and report number): "
-            "only confirmed patients may be traced."
+            "only confirmed patients may be traced.",
+            code="test_missing",
         )
     confirmed = _past(confirmed_at, "The confirmation")
     onset = _past(onset_at, "The onset") if onset_at else None
@@ -73,7 +74,10 @@ def open_case(
     if onset and isolated and isolated < onset:
         raise DongseonError(
             f"The isolation {isolated_at} lies before the onset {onset_at}; "
-            "check the two dates."
+            "check the two dates.",
+            code="isolation_early",
+            isolated=isolated_at,
+            onset=onset_at,
         )
     name = pseudonym or _random_pseudonym()
     if not _PSEUDONYM.fullmatch(name):
@@ -204,7 +208,9 @@ def find(connection: Connection, case: str) -> Case:
     if row is None:
         raise DongseonError(
             f"There is no case {case}; see dongseon case list, or open one with "
-            "dongseon case open."
+            "dongseon case open.",
+            code="case_unknown",
+            case=case,
         )
     return _case(row)
 
@@ -215,7 +221,10 @@ def find_open(connection: Connection, case: str) -> Case:
     if found.status != "open":
         raise DongseonError(
             f"Case {case} was closed at {found.closed_at:%Y-%m-%d %H:%M} UTC; "
-            "nothing more can be done under it."
+            "nothing more can be done under it.",
+            code="case_closed",
+            case=case,
+            at=found.closed_at,
         )
     return found
 
@@ -257,7 +266,11 @@ def _revoke(
 def _past(moment: datetime, what: str) -> datetime:
     value = utc(moment, what)
     if value > clock.now():
-        raise DongseonError(f"{what} {moment.isoformat()} lies in the future.")
+        raise DongseonError(
+            f"{what} {moment.isoformat()} lies in the future.",
+            code="in_future",
+            at=moment,
+        )
     return value
 
 

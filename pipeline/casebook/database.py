@@ -114,12 +114,14 @@ def _told() -> Iterator[None]:
         ):
             raise DongseonError(
                 f"The casebook refused the entry because it breaks a rule "
-                f"({cause[0] if cause else 'unknown'}); nothing was stored."
+                f"({cause[0] if cause else 'unknown'}); nothing was stored.",
+                code="casebook_rule",
             ) from error
         raise DongseonError(
             f"The casebook cannot be read or written "
             f"({cause[0] if cause else type(error).__name__}); check DONGSEON_"
-            "CASEBOOK_URL, the disk and the rights of its file."
+            "CASEBOOK_URL, the disk and the rights of its file.",
+            code="casebook_closed",
         ) from error
 
 
@@ -217,7 +219,8 @@ def _migrate(made: Engine) -> None:
         if version is not None and version > HEAD:
             raise DongseonError(
                 f"The casebook was written by a newer Dongseon (tables {version}, "
-                f"this one knows {HEAD}); update the program."
+                f"this one knows {HEAD}); update the program.",
+                code="casebook_newer",
             )
         from alembic import command
         from alembic.config import Config

@@ -88,7 +88,9 @@ def enter(
         if state != TO_NOTIFY and not near & reviews.confirmed(connection, case):
             raise NotAuthorisedError(
                 f"No sighting at which {contact} was near has been accepted by two "
-                "persons; review it on the page Trace before anybody is notified."
+                "persons; review it on the page Trace before anybody is notified.",
+                code="contact_unconfirmed",
+                contact=contact,
             )
         same = [row for row in _rows(connection, case) if _same(row, contact, known)]
         before = max(same, key=lambda row: row[1].at)[1] if same else None
@@ -96,7 +98,11 @@ def enter(
         if state != present and not may_follow(present, state):
             raise DongseonError(
                 f"{contact} is {present}; it can become {state} only after "
-                f"{' or '.join(_FROM[state])}."
+                f"{' or '.join(_FROM[state])}.",
+                code="followup_order",
+                contact=contact,
+                followup=present,
+                wanted=state,
             )
         now = clock.now()
         reached = before.reached_at if before else None

@@ -188,7 +188,10 @@ def stop(authorisation: Authorisation, job_id: int, *, settings: Settings) -> No
         ).rowcount
         if not stopped:
             raise DongseonError(
-                f"Case {authorisation.case} has no waiting or running job {job_id}."
+                f"Case {authorisation.case} has no waiting or running job {job_id}.",
+                code="job_gone",
+                job=job_id,
+                case=authorisation.case,
             )
         note("job.stop", authorisation.case, authorisation.purpose, job=job_id)
 

@@ -80,14 +80,20 @@ def request_order(
     """
     for field, value in (("legal basis", legal_basis), ("purpose", purpose)):
         if not value.strip():
-            raise DongseonError(f"An order needs a {field}; none was given.")
+            raise DongseonError(
+                f"An order needs a {field}; none was given.",
+                code="order_incomplete",
+                order_field=field,
+            )
     covered = areas.checked(area if area is not None else areas.default(settings))
     now = clock.now()
     expiry = utc(expires_at, "The expiry") if expires_at else now + DEFAULT_VALIDITY
     if not now < expiry <= now + LONGEST_VALIDITY:
         raise DongseonError(
             f"The expiry {expiry:%Y-%m-%d %H:%M} UTC must lie after now and within "
-            f"{LONGEST_VALIDITY.days} days."
+            f"{LONGEST_VALIDITY.days} days.",
+            code="order_validity",
+            days=LONGEST_VALIDITY.days,
         )
     with roles.acting_as(settings, user, "order.request", case, purpose) as (
         connection,
@@ -142,7 +148,9 @@ def revoke(order_id: int, user: str, reason: str, *, settings: Settings) -> Orde
         order = _find(connection, order_id)
         if order.state not in ("requested", "approved"):
             raise DongseonError(
-                f"Order {order_id} is {order.state} and cannot be revoked."
+                f"Order {order_id} is {order.state} and cannot be revoked.",
+                code="order_not_revocable",
+                order=order_id,
             )
         _set(
             connection,
@@ -197,7 +205,8 @@ def authorise(
         order = _in_force(connection, case, order_id)
         if not purpose.strip():
             raise NotAuthorisedError(
-                f"Say for what purpose case {case} is to be traced; it is recorded."
+                f"Say for what purpose case {case} is to be traced; it is recorded.",
+                code="purpose_needed",
             )
         note("authorise", case, purpose, order=order.id)
     return _issued(order, user, purpose)
@@ -254,7 +263,8 @@ def _demand(connection: Connection, authorisation: Authorisation) -> None:
     if issued.seal != authorisation.seal:
         raise NotAuthorisedError(
             f"Order {order.id} of case {order.case} is not the one this permission "
-            "was issued under; ask for it again."
+            "was issued under; ask for it again.",
+            code="order_other",
         )
 
 
@@ -274,12 +284,17 @@ def _decide(
         if order.requested_by == user:
             raise NotAuthorisedError(
                 f"{user!r} requested order {order_id} and cannot decide on it; "
-                "another person must."
+                "another person must.",
+                code="order_own",
+                order=order_id,
             )
         if order.state != "requested":
             raise DongseonError(
                 f"Order {order_id} is {order.state}; only a requested one can be "
-                "decided on."
+                "decided on.",
+                code="order_decided",
+                order=order_id,
+                order_state=order.state,
             )
         cases.find_open(connection, order.case)
         _set(
@@ -306,20 +321,26 @@ def _window(
     if start >= end:
         raise DongseonError(
             f"The window's start {start:%Y-%m-%d %H:%M} UTC must lie before its end "
-            f"{end:%Y-%m-%d %H:%M} UTC."
+            f"{end:%Y-%m-%d %H:%M} UTC.",
+            code="window_reversed",
         )
     earliest = case.infectious_from - EARLIEST_BEFORE_ONSET
     if start < earliest:
         raise DongseonError(
             f"The window's start {start:%Y-%m-%d %H:%M} UTC lies more than "
             f"{EARLIEST_BEFORE_ONSET.days} days before the onset; the earliest is "
-            f"{earliest:%Y-%m-%d %H:%M} UTC."
+            f"{earliest:%Y-%m-%d %H:%M} UTC.",
+            code="window_early",
+            days=EARLIEST_BEFORE_ONSET.days,
+            earliest=earliest,
         )
     if end > latest:
         what = "the patient's isolation" if case.isolated_at else "now"
         raise DongseonError(
             f"The window's end {end:%Y-%m-%d %H:%M} UTC lies after {what} "
-            f"({latest:%Y-%m-%d %H:%M} UTC)."
+            f"({latest:%Y-%m-%d %H:%M} UTC).",
+            code="window_late",
+            latest=latest,
         )
     return start, end
 
@@ -341,7 +362,9 @@ def _in_force(connection: Connection, case: str, order_id: int | None) -> Order:
         reason = f"Order {newest.id} of case {case} is {newest.state}, not approved"
     raise NotAuthorisedError(
         f"{reason}; request one (dongseon order request) and have another person "
-        "approve it."
+        "approve it.",
+        code="order_not_in_force",
+        case=case,
     )
 
 
@@ -376,7 +399,11 @@ def _query() -> Any:
 def _find(connection: Connection, order_id: int) -> Order:
     row = connection.execute(_query().where(tables.orders.c.id == order_id)).first()
     if row is None:
-        raise DongseonError(f"There is no order {order_id}; see dongseon order list.")
+        raise DongseonError(
+            f"There is no order {order_id}; see dongseon order list.",
+            code="order_unknown",
+            order=order_id,
+        )
     return _order(row)
 
 

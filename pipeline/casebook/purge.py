@@ -168,7 +168,9 @@ def compact(settings: Settings, *, patience_s: float = 5.0) -> bool:
                 if not any(word in str(error) for word in ("locked", "busy")):
                     raise DongseonError(
                         f"The casebook cannot be rewritten ({error}); free some space "
-                        "and purge again."
+                        "and purge again.",
+                        code="purge_space",
+                        error=error,
                     ) from error
                 busy = 1
             finally:
@@ -205,7 +207,8 @@ def _run(
     if not compact(settings):
         raise DongseonError(
             "Everything over its limit was deleted, but others kept the casebook busy, "
-            "so that its file could not be rewritten; purge again for a certificate."
+            "so that its file could not be rewritten; purge again for a certificate.",
+            code="purge_busy",
         )
     return items, _certify(settings, user, items) if certify else None
 

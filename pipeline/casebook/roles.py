@@ -70,7 +70,9 @@ def role_of(connection: Connection, user: str) -> str | None:
     ):
         return None
     raise NotAuthorisedError(
-        f"{user!r} has no enabled account; ask an administrator (dongseon user add)."
+        f"{user!r} has no enabled account; ask an administrator (dongseon user add).",
+        code="account_none",
+        user=user,
     )
 
 
@@ -91,7 +93,10 @@ def demand(connection: Connection, user: str, action: str) -> None:
     if not may(role, action):
         others = " or ".join(sorted(MATRIX[action]))
         raise NotAuthorisedError(
-            f"{user!r} is {role} and may not do {action}; ask the {others}."
+            f"{user!r} is {role} and may not do {action}; ask the {others}.",
+            code="role_forbids",
+            role=role,
+            roles=sorted(MATRIX[action]),
         )
 
 

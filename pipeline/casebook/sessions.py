@@ -59,12 +59,18 @@ def whose(token: str, *, settings: Settings, touch: bool = True) -> str:
             .where(table.c.token_digest == _digest(token))
         ).first()
     if row is None or row.disabled_at is not None:
-        raise NotAuthorisedError("Nobody is logged in; run: dongseon user login NAME")
+        raise NotAuthorisedError(
+            "Nobody is logged in; run: dongseon user login NAME", code="login_needed"
+        )
     if now >= row.expires_at or now >= row.seen_at + IDLE:
         log_out(token, settings=settings)
         raise NotAuthorisedError(
             f"The session of {row.account} has ended (after {IDLE.seconds // 60} idle "
-            f"minutes or {SESSION.seconds // 3600} hours); log in again."
+            f"minutes or {SESSION.seconds // 3600} hours); log in again.",
+            code="session_ended",
+            name=row.account,
+            minutes=IDLE.seconds // 60,
+            hours=SESSION.seconds // 3600,
         )
     if touch and now - row.seen_at > IDLE / 30:
         with database.writing(settings) as connection:

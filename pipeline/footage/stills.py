@@ -117,7 +117,9 @@ def _covered(
     """
     refusal = NotAuthorisedError(
         f"Tracklet {tracklet_id} does not lie in the window and area of order "
-        f"{authorisation.order_id}; ask for an order that covers it."
+        f"{authorisation.order_id}; ask for an order that covers it.",
+        code="still_outside",
+        order=authorisation.order_id,
     )
     found = reader.tracklets_by_id(settings, [tracklet_id]).to_pylist()
     if not found:
@@ -147,7 +149,8 @@ def _picture(row: dict[str, Any], settings: Settings) -> bytes:
     if not parts.num_rows:
         raise FootageError(
             f"The footage of tracklet {row['tracklet_id']} is no longer in the log; "
-            f"there is no still of it."
+            f"there is no still of it.",
+            code="still_no_footage",
         )
     part = parts.to_pylist()[0]
     frame = _frame(part, (best_at - part["start_at"]).total_seconds())
@@ -170,13 +173,15 @@ def _frame(part: dict[str, Any], offset_s: float) -> np.ndarray:
         state = path.stat()
     except OSError as error:
         raise FootageError(
-            f"The clip {path} is gone, so there is no still; put it back."
+            f"The clip {path} is gone, so there is no still; put it back.",
+            code="still_gone",
         ) from error
     clip, digest = _known(path, state.st_size, state.st_mtime_ns)
     if digest != part["source_sha256"]:
         raise FootageError(
             f"The clip {path} was changed since it was analysed, so there is no still; "
-            f"put the original back."
+            f"put the original back.",
+            code="still_changed",
         )
     moment = part["source_offset_s"] + offset_s
     for at, frame in good_frames(clip, max(0.0, moment - _SAME_FRAME_S)):
@@ -184,7 +189,8 @@ def _frame(part: dict[str, Any], offset_s: float) -> np.ndarray:
             break
         return fitted(upright(frame), clip)
     raise FootageError(
-        f"The clip {path} has no whole frame at {moment:.2f} s, so there is no still."
+        f"The clip {path} has no whole frame at {moment:.2f} s, so there is no still.",
+        code="still_damaged",
     )
 
 
@@ -319,7 +325,9 @@ def _cut(frame: np.ndarray, box: np.ndarray) -> bytes:
     picture[y0:y1, x0:x1] = frame[y0:y1, x0:x1]
     x0, y0, x1, y1 = _clipped(box, *AROUND, width, height)
     if x1 <= x0 or y1 <= y0:
-        raise FootageError("The person's box lies outside the frame; no still.")
+        raise FootageError(
+            "The person's box lies outside the frame; no still.", code="still_damaged"
+        )
     picture = picture[y0:y1, x0:x1]
     scale = HEIGHT / picture.shape[0]
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

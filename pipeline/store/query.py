@@ -99,14 +99,16 @@ def run(
         except duckdb.InterruptException as error:
             raise StoreError(
                 f"the query took longer than {seconds:g} s; narrow it, for instance "
-                "by WHERE date = DATE '2025-11-03'."
+                "by WHERE date = DATE '2025-11-03'.",
+                code="sql_slow",
+                seconds=seconds,
             ) from error
         except duckdb.IOException as error:
             # A segment was swept up between the listing and its opening.
             if attempt == _ATTEMPTS - 1:
-                raise StoreError(_sentence(error, settings)) from error
+                raise _failed(error, settings) from error
         except duckdb.Error as error:
-            raise StoreError(_sentence(error, settings)) from error
+            raise _failed(error, settings) from error
         finally:
             timer.cancel()
             connection.close()
@@ -129,7 +131,10 @@ def check(sql: str, extra: Iterable[str] = ()) -> str:
     """
     if len(sql) > LONGEST:
         raise RefusedQueryError(
-            f"the query has {len(sql)} characters; {LONGEST} are allowed."
+            f"the query has {len(sql)} characters; {LONGEST} are allowed.",
+            code="sql_long",
+            number=len(sql),
+            most=LONGEST,
         )
     views = (*snapshot.VIEWS, *extra)
     with duckdb.connect() as parser:
@@ -139,16 +144,18 @@ def check(sql: str, extra: Iterable[str] = ()) -> str:
             if tree.get("error"):
                 _unreadable(tree.get("error_message", ""))
             if len(tree["statements"]) != 1:
-                raise RefusedQueryError("give exactly one SELECT statement at a time.")
+                raise RefusedQueryError(
+                    "give exactly one SELECT statement at a time.", code="sql_one"
+                )
             _Checker(views).walk(tree["statements"][0]["node"], frozenset())
             text = parser.execute(
                 "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]
             ).fetchall()[0][0]
         except duckdb.Error as error:
-            raise StoreError(_sentence(error)) from error
+            raise _failed(error) from error
         except RecursionError:
             raise RefusedQueryError(
-                "the query is nested too deeply; make it simpler."
+                "the query is nested too deeply; make it simpler.", code="sql_nested"
             ) from None
     return str(text).rstrip().rstrip(";")
 
@@ -190,17 +197,26 @@ class _Checker:
             name = _function_name(node.get("function") or {})
             if name not in _FUNCTIONS:
                 raise RefusedQueryError(
-                    f"the table function {name!r} is not allowed here; {self._hint}."
+                    f"the table function {name!r} is not allowed here; {self._hint}.",
+                    code="sql_function",
+                    name=name,
+                    views=self._views,
                 )
         if node.get("class") == "FUNCTION" and _CLOSED.match(_function_name(node)):
             raise RefusedQueryError(
                 f"the function {_function_name(node)!r} is not allowed here; "
-                f"{self._hint}."
+                f"{self._hint}.",
+                code="sql_function",
+                name=_function_name(node),
+                views=self._views,
             )
         source = node.get("from_table")
         if isinstance(source, dict) and source.get("type") not in _SOURCES:
             raise RefusedQueryError(
-                f"{source.get('type')} is not allowed in FROM; {self._hint}."
+                f"{source.get('type')} is not allowed in FROM; {self._hint}.",
+                code="sql_source",
+                name=source.get("type"),
+                views=self._views,
             )
 
     def _table(self, node: dict, names: frozenset[str]) -> None:
@@ -216,7 +232,10 @@ class _Checker:
         if len(parts) == 2 and parts[0] == "main" and parts[1] in self._views:
             return
         raise RefusedQueryError(
-            f"there is no view {'.'.join(str(part) for part in path)!r}; {self._hint}."
+            f"there is no view {'.'.join(str(part) for part in path)!r}; {self._hint}.",
+            code="sql_view",
+            name=".".join(str(part) for part in path if part),
+            views=self._views,
         )
 
     @property
@@ -265,18 +284,23 @@ def _unreadable(message: str) -> None:
     if "Only SELECT" in message:
         raise RefusedQueryError(
             "only SELECT is allowed: the views are read-only; write "
-            "SELECT ... FROM tracklets."
+            "SELECT ... FROM tracklets.",
+            code="sql_select",
         )
-    raise StoreError(f"the query cannot be read: {' '.join(message.split())}.")
+    raise StoreError(
+        f"the query cannot be read: {' '.join(message.split())}.",
+        code="sql_unreadable",
+        error=" ".join(message.split()),
+    )
 
 
-def _sentence(error: Exception, settings: Settings | None = None) -> str:
+def _failed(error: Exception, settings: Settings | None = None) -> StoreError:
     """Return a DuckDB error as one line that tells of no folder."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     hints = [line for line in lines[1:] if line.startswith(("Did you", "Candidate"))]
-    told = " ".join(["the query failed:", text, *hints[:1]])
+    told = " ".join([text, *hints[:1]])
     if settings is not None:
         for folder in (settings.data_dir.resolve(), settings.data_dir):
             told = told.replace(str(folder), "data")
-    return told
+    return StoreError(f"the query failed: {told}", code="sql_failed", error=told)

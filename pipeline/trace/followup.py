@@ -111,7 +111,10 @@ def enter(
     row = next((row for row in rows if row["contact"] == contact), None)
     if row is None:
         raise DongseonError(
-            f"The result of case {authorisation.case} has no contact {contact!r}."
+            f"The result of case {authorisation.case} has no contact {contact!r}.",
+            code="contact_unknown",
+            case=authorisation.case,
+            contact=contact,
         )
     return followups.enter(
         authorisation,

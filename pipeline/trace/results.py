@@ -190,7 +190,10 @@ def demand(authorisation: Authorisation, settings: Settings) -> Authorisation:
     if not orders.still_valid(authorisation, settings):
         raise NotAuthorisedError(
             f"Order {authorisation.order_id} of case {authorisation.case} is no longer "
-            "in force; request a new order."
+            "in force; request a new order.",
+            code="order_over",
+            order=authorisation.order_id,
+            case=authorisation.case,
         )
     return authorisation
 
@@ -282,12 +285,17 @@ def _folder(authorisation: Authorisation, run: str | None, settings: Settings) -
     case = authorisation.case
     if not known:
         raise DongseonError(
-            f"Case {case} has no trace yet; run `dongseon trace {case}` first."
+            f"Case {case} has no trace yet; run `dongseon trace {case}` first.",
+            code="no_trace",
+            case=case,
         )
     name = run or known[-1]
     if name not in known:
         raise DongseonError(
-            f"Case {case} has no run {name!r}; its newest is {known[-1]}."
+            f"Case {case} has no run {name!r}; its newest is {known[-1]}.",
+            code="no_run",
+            case=case,
+            run=name,
         )
     return _home(authorisation, settings) / f"run={name}"
 
@@ -302,7 +310,8 @@ def _load(folder: Path, table: str) -> pa.Table:
         found = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(
-            f"The result {path} cannot be read ({error}); trace the case again."
+            f"The result {path} cannot be read ({error}); trace the case again.",
+            code="result_unreadable",
         ) from error
     schema = TABLES[table]
     columns = [  # an earlier version may not have had it

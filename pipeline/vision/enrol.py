@@ -74,28 +74,38 @@ def embed_photo(
         found = _detector(weights_dir, threads)(image, longest=320)
     if count == 0 or not len(found.scores):
         raise PhotoError(
-            f"No face was found in {name}; take a frontal photo in even light."
+            f"No face was found in {name}; take a frontal photo in even light.",
+            code="photo_no_face",
         )
     widths = found.boxes[:, 2]
     first = int(np.argmax(widths))
     large = int((widths >= BACKGROUND * widths[first]).sum())
     if max(count, large) > 1:
         raise PhotoError(
-            f"{max(count, large)} faces were found in {name}; cut it to one person."
+            f"{max(count, large)} faces were found in {name}; cut it to one person.",
+            code="photo_faces",
+            number=max(count, large),
         )
     marks, width = found.landmarks[first], float(widths[first])
     aligned = faces.align(image, marks)
     if width < LEAST_WIDTH:
         raise PhotoError(
             f"The face in {name} is {width:.0f} pixels wide; "
-            f"at least {LEAST_WIDTH:.0f} are needed."
+            f"at least {LEAST_WIDTH:.0f} are needed.",
+            code="photo_small",
+            width=width,
+            least=LEAST_WIDTH,
         )
     if abs(faces.yaw(marks)) > MOST_YAW:
         raise PhotoError(
-            f"The face in {name} is turned away; take a photo from the front."
+            f"The face in {name} is turned away; take a photo from the front.",
+            code="photo_turned",
         )
     if faces.sharpness(aligned) < LEAST_SHARPNESS:
-        raise PhotoError(f"The face in {name} is blurred; take a sharper photo.")
+        raise PhotoError(
+            f"The face in {name} is blurred; take a sharper photo.",
+            code="photo_blurred",
+        )
     name_of_model = recognisers.chosen(weights_dir)
     embed = _embedder(weights_dir, threads, name_of_model)
     bare = embed(aligned[None])[0]
@@ -133,7 +143,8 @@ def read_photo(photo: Path | str | bytes) -> np.ndarray:
             if opened.width * opened.height > MOST_PIXELS:
                 raise PhotoError(
                     f"{name} has {opened.width} x {opened.height} pixels; "
-                    "reduce it before enrolling."
+                    "reduce it before enrolling.",
+                    code="photo_large",
                 )
             opened.draft("RGB", (LONGEST, LONGEST))  # JPEG: decoded smaller at once
             picture = ImageOps.exif_transpose(opened)
@@ -150,7 +161,8 @@ def read_photo(photo: Path | str | bytes) -> np.ndarray:
         EOFError,
     ) as error:
         raise PhotoError(
-            f"{name} is not a photo that can be read; give a JPEG or PNG."
+            f"{name} is not a photo that can be read; give a JPEG or PNG.",
+            code="photo_unreadable",
         ) from error
     return np.ascontiguousarray(rgb[..., ::-1])
 
@@ -179,7 +191,10 @@ def _count_near(image: np.ndarray, weights_dir: Path, name: str) -> int:
     if min(height, width) < 16:
         raise PhotoError(
             f"{name} has {width} x {height} pixels; "
-            "a face cannot be seen in it: give a larger photo."
+            "a face cannot be seen in it: give a larger photo.",
+            code="photo_tiny",
+            width=width,
+            height=height,
         )
     rgb = np.ascontiguousarray(image[..., ::-1])
     with native_stderr_closed(), _checker(weights_dir) as checker:

@@ -210,7 +210,9 @@ def weight_path(weights_dir: Path, name: str) -> Path:
     if problem:
         raise ModelError(
             f"The weights of {name} cannot be used: {path} {problem}; "
-            "run `dongseon models fetch`."
+            "run `dongseon models fetch`.",
+            code="weights",
+            name=name,
         )
     return path
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-from shapely.geometry import box
+from shapely.geometry import Point, box
 
+from pipeline.cameras import basemap
 from pipeline.cameras.registry import Camera
 from pipeline.casebook import cases, orders
 from pipeline.settings import Settings
@@ -18,6 +19,8 @@ from pipeline.trace import results, tables
 CASE = "TEST-001"
 RUN = "20251103T140000Z-0123abcd"
 START = datetime(2025, 11, 3, 5, 0, tzinfo=UTC)  # 14:00 in Seoul
+#: Of the made-up network, WGS84 lon, lat.
+MIDDLE = (126.783, 37.503)
 #: Stops of the walk: WGS84 lon, lat, seconds after START, seconds before camera.
 STOPS = [
     (126.7830, 37.4842, 0, 60),
@@ -37,7 +40,7 @@ def cameras(number: int = 400) -> list[Camera]:
         if index < len(STOPS):
             lon, lat = STOPS[index][:2]
         else:
-            lon, lat = generator.normal((126.783, 37.503), (0.012, 0.012))
+            lon, lat = _within(generator.normal(MIDDLE, (0.012, 0.012)))
         found.append(
             Camera(
                 id=f"BC-{index + 1:05d}",
@@ -65,6 +68,13 @@ def cameras(number: int = 400) -> list[Camera]:
             )
         )
     return found
+
+
+def _within(place: np.ndarray) -> np.ndarray:
+    """Return the place (lon, lat), drawn nearer to the middle until in the city."""
+    while not basemap.boundary().contains(Point(place)):
+        place = (place + np.array(MIDDLE)) / 2
+    return place
 
 
 def write_registry(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from pipeline.casebook import (
 )
 from pipeline.errors import NotAuthorisedError
 from pipeline.settings import CHECKOUT, Settings
+from pipeline.store.worked_queries import WORKED
 from pipeline.trace import results
 from pipeline.worker import Worker
 from tests.dashboard import installation
@@ -167,9 +168,22 @@ class TestCases:
 class TestSql:
     def test_worked_queries_and_log(self, look: Open, traced: Settings) -> None:
         page = fine(look("sql"))
-        names = page.selectbox(key="sql-worked").options
-        page.selectbox(key="sql-worked").select(names[10]).run()
+        names = page.selectbox(key="sql-worked-en").options
+        page.selectbox(key="sql-worked-en").select(names[10]).run()
         assert "case_contacts" in page.session_state["sql-query"]
+        # A chosen query is named in the page's language, unless it was changed.
+        page.session_state["language"] = "ko"
+        page.run()
+        assert page.selectbox(key="sql-worked-ko").value == WORKED[10].name
+        assert page.selectbox(key="sql-worked-ko").options[10] == (
+            "사례별 밀접·일상 접촉자는 몇 명인가?"
+        )
+        query = page.session_state["sql-query"]
+        page.session_state["sql-query"] = query + " LIMIT 1"
+        page.session_state["language"] = "en"
+        page.run()
+        assert page.selectbox(key="sql-worked-en").value is None
+        page.session_state["sql-query"] = query
         page.button(key="sql-run").click()
         fine(page.run())
         frame = page.dataframe[0].value
