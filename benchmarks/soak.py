@@ -388,8 +388,8 @@ def _beside(home: Home) -> tuple[subprocess.Popen, dict[str, subprocess.Popen]]:
     readers = {}
     for name, what in (
         ("dashboard reader", ["reader", address]),
-        ("analyst 1", ["analyst", str(home.settings.database)]),
-        ("analyst 2", ["analyst", str(home.settings.database)]),
+        ("analyst in a shell", ["shell", str(home.settings.database)]),
+        ("analyst by sql", ["sql", str(home.settings.database)]),
     ):
         module = ["-m", "benchmarks.visitors", *what, str(_told(home, name))]
         readers[name] = home.python(module, log="readers")

@@ -1,7 +1,8 @@
 """Those who read while the pipeline writes: pages of the dashboard, analysts' SQL.
 
-Each is a process of its own: `python -m benchmarks.visitors analyst DATABASE OUT` and
-`... reader ADDRESS OUT`. SIGTERM ends it; then OUT tells what it read and what failed.
+Each is a process of its own: `python -m benchmarks.visitors shell DATABASE OUT`,
+`... sql DATABASE OUT` and `... reader ADDRESS OUT`. SIGTERM ends it; then OUT tells
+what it read and what failed.
 """
 
 from __future__ import annotations
@@ -54,10 +55,28 @@ class Account:
         self._out.write_text(json.dumps(told))
 
 
-def analyst(database: str, out: Path) -> None:
+def sql(_database: str, out: Path) -> None:
+    """Ask as `dongseon sql` and the page do, over and over; no error is forgiven."""
+    from pipeline.errors import DongseonError
+    from pipeline.settings import get_settings
+    from pipeline.store import query
+
+    account = Account(out)
+    while not account.ending.is_set():
+        for one in _QUERIES:
+            try:
+                account.rows += len(query.run(get_settings(), one).rows)
+                account.reads += 1
+            except DongseonError as error:
+                account.errors[_first_line(error)] += 1
+        account.ending.wait(0.5)
+    account.close()
+
+
+def shell(database: str, out: Path) -> None:
     """Open the views read-only, ask, and close, over and over; and hold one open.
 
-    A query that meets a segment in the moment of its deletion is asked again, as
+    A query that meets a segment in the moment of its expiry is asked again, as
     docs/operations.md tells analysts; that is counted apart.
     """
     import duckdb
@@ -146,4 +165,5 @@ def _first_line(error: object) -> str:
 
 
 if __name__ == "__main__":
-    {"analyst": analyst, "reader": reader}[sys.argv[1]](sys.argv[2], Path(sys.argv[3]))
+    who = {"shell": shell, "sql": sql, "reader": reader}[sys.argv[1]]
+    who(sys.argv[2], Path(sys.argv[3]))

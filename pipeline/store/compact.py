@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 
 from pipeline.errors import StoreError
 from pipeline.settings import Settings
-from pipeline.store import disk, layout, log, quarantine, reader, steady
+from pipeline.store import disk, layout, log, quarantine, reader, shells, steady
 from pipeline.store.place import Place, root_of
 from pipeline.store.schema import FOOTAGE, TABLES
 
 #: Time after which nobody is expected to read a superseded segment any more.
 GRACE = timedelta(minutes=10)
+#: The same while somebody has the views open in DuckDB, which lists all segments
+#: first and opens each when its turn comes.
+SHELLS_GRACE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ def compact(
     """Merge the segments of each finished hour into one, and sweep up.
 
     Each merger becomes visible by one rename; segments it replaces are removed at
-    the first call after `grace`. Safe while others publish and when killed. An hour
-    with a damaged segment, or one for which the disk has no room above the reserve,
-    is left as it is. With settings, files in quarantine expire too.
+    the first call after `grace`; with settings, at the first when nobody has the
+    views open, or after `SHELLS_GRACE`. Safe while others publish and when killed. An
+    hour with a damaged segment, or one for which the disk has no room above the
+    reserve, is left as it is. With settings, files in quarantine expire too.
     """
     root = root_of(settings_or_root)
     moment = now or datetime.now(UTC)
@@ -69,7 +73,7 @@ def compact(
             except StoreError as error:
                 problems.append(f"{hour:%Y-%m-%d %H} h UTC was not merged: {error}")
             try:
-                files, size = _sweep(root, hour, grace)
+                files, size = _sweep(root, hour, _patience(settings_or_root, grace))
             except StoreError:
                 continue  # its log is damaged; told above, or by the next check
         removed += files
@@ -196,6 +200,12 @@ def _write(root: Place, name: str, hour: datetime, unit: int, table: pa.Table) -
     arrays = [table[key].to_numpy() for key in layout.SORT[name]]
     table = table.take(pa.array(np.lexsort(arrays[::-1])))
     layout.write(layout.segment(root, name, hour, unit), table, name)
+
+
+def _patience(settings_or_root: Settings | Place, grace: timedelta) -> timedelta:
+    if isinstance(settings_or_root, Settings) and shells.are_open(settings_or_root):
+        return max(grace, SHELLS_GRACE)
+    return grace
 
 
 def _sweep(root: Place, hour: datetime, grace: timedelta) -> tuple[int, int]:

@@ -34,7 +34,8 @@ _CLOSED = re.compile(
     r"|in_search_path|col_description|get_block_size|index_key|stats|txid_current"
     r"|version|write_log|sleep_ms|query|query_table|which_secret|read_\w+|glob)$)"
 )
-_ATTEMPTS = 3
+#: Times a query is asked again because segments were deleted under it.
+_ATTEMPTS = 20
 #: Most rows and longest text of one query, and the memory it may take.
 MOST_ROWS = 100_000
 LONGEST = 20_000
@@ -85,6 +86,7 @@ def run(
     text = check(sql, further)
     if not 1 <= limit <= MOST_ROWS:
         raise StoreError(f"limit is {limit}; ask for 1 to {MOST_ROWS} rows.")
+    met = ""
     for attempt in range(_ATTEMPTS):
         connection = _guarded(settings, further)
         timer = threading.Timer(seconds, connection.interrupt)
@@ -104,9 +106,11 @@ def run(
                 seconds=seconds,
             ) from error
         except duckdb.IOException as error:
-            # A segment was swept up between the listing and its opening.
-            if attempt == _ATTEMPTS - 1:
+            # A segment was swept up between the listing and its opening: the next
+            # listing is without it. What is met twice is damage.
+            if str(error) == met or attempt == _ATTEMPTS - 1:
                 raise _failed(error, settings) from error
+            met = str(error)
         except duckdb.Error as error:
             raise _failed(error, settings) from error
         finally:

@@ -140,7 +140,7 @@ def test_everything_at_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> No
         assert told[name] == 0
     assert told["done"] >= 1
     assert told["ended_too_early"] == []
-    for name in ("dashboard reader", "analyst 1", "analyst 2"):
+    for name in ("dashboard reader", "analyst in a shell", "analyst by sql"):
         assert told["readers"][name]["reads"] > 0
         assert told["readers"][name]["errors"] == {}
     assert told["exit_codes"]["watch"] == told["exit_codes"]["worker"] == 0

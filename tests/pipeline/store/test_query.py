@@ -310,3 +310,31 @@ def test_it_answers_while_footage_is_stored(filled: Settings) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_segments_deleted_under_a_query(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment that went is asked for once; one that is damaged again and again."""
+    writer.publish(settings, *unit())
+    made = query._guarded
+    gone = ["c", "b", "a"]
+
+    class Swept:
+        def __init__(self, *given: object) -> None:
+            self.connection = made(*given)
+            self.interrupt, self.close = self.connection.interrupt, lambda: None
+
+        def sql(self, text: str) -> duckdb.DuckDBPyRelation:
+            if gone:
+                raise duckdb.IOException(f"Cannot open {gone.pop()}: No such file")
+            return self.connection.sql(text)
+
+    monkeypatch.setattr(query, "_guarded", Swept)
+    asked = "SELECT count(*) FROM detections"
+    assert query.run(settings, asked).rows == [(20,)]
+    assert gone == []
+    gone += ["left", "damaged", "damaged"]
+    with pytest.raises(StoreError, match="open damaged"):
+        query.run(settings, asked)
+    assert gone == ["left"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import duckdb
@@ -248,6 +250,30 @@ class TestCompact:
         assert reader.tracklets(settings).num_rows == 57
         writer.publish(settings, *unit(camera_no=1, tracklets=4, seed=8))
         assert reader.tracklets(settings).num_rows == 59
+
+    def test_old_segments_stay_while_a_shell_is_open(self, settings: Settings) -> None:
+        self.fill(settings)
+        database = snapshot.ensure(settings)
+        shell = f"""
+import duckdb
+with duckdb.connect({str(database)!r}, read_only=True) as views:
+    found = views.execute("SELECT camera_no, start_at FROM tracklets")
+    print(len(found.fetchmany(1)), flush=True)
+    input()
+    print(1 + len(found.fetchall()), flush=True)
+"""
+        with subprocess.Popen(
+            [sys.executable, "-c", shell],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as analyst:
+            assert analyst.stdout is not None
+            assert analyst.stdout.readline() == "1\n"
+            compact.compact(settings)
+            assert compact.compact(settings, grace=timedelta(0)).removed == 0
+            assert analyst.communicate("\n")[0] == "57\n"
+        assert compact.compact(settings, grace=timedelta(0)).removed == 39
 
     def test_an_hour_under_way_is_left_alone(self, settings: Settings) -> None:
         self.fill(settings)
