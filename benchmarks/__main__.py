@@ -88,11 +88,12 @@ def main(argv: list[str] | None = None) -> int:
             one.add_argument("--days", type=int, default=1, help="days like it [1]")
         if name == "footage":
             one.add_argument("--clip", type=Path, help="your own clip, as it is")
-    # It has arguments of its own.
+    # They have arguments of their own.
     which.add_parser("soak", help="All programs over fifty cameras for a while.")
+    which.add_parser("gpu", help="What a graphics processor would do, for planning.")
     given = sys.argv[1:] if argv is None else argv
-    if given[:1] == ["soak"]:
-        return int(importlib.import_module("benchmarks.soak").main(given[1:]))
+    if given[:1] in (["soak"], ["gpu"]):
+        return int(importlib.import_module(f"benchmarks.{given[0]}").main(given[1:]))
     args = parser.parse_args(given)
     least = 1000 if args.name != "footage" else 4
     if args.rows < least or args.threads < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,15 @@ def test_wrong_sizes_are_refused(capsys) -> None:
     with pytest.raises(SystemExit):
         command.main(["search", "--rows", "1"])
     assert "--rows" in capsys.readouterr().err
+
+
+def test_a_gpu_without_its_library_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SystemExit):
+        command.main(["gpu", "--faces", "1000"])
+    assert "PyTorch is not installed" in capsys.readouterr().err
 
 
 def test_peak_memory_sees_an_array() -> None:
