@@ -178,6 +178,10 @@ TEXTS = {
     "접촉자 {contact}",
     "contacts_note": "접촉자는 영상에서 환자 가까이 있던 사람이며 이 사례 안의 "
     "가명으로 표시됩니다. 노출 지수는 접촉자 사이의 비교값이며 감염 확률이 아닙니다.",
+    "seen_and_inferred": "관찰 {seen}, 추정 {inferred}",
+    "contacts_triage": "이 동선의 포착 {sightings}건은 triage 품질로만 분석한 영상에서 "
+    "나왔으며 그곳의 접촉 시간은 실제보다 짧게 집계됩니다. 시간으로 판단하기 전에 "
+    "full 품질로 다시 분석하십시오.",
     "minutes_seconds": "{minutes}분 {seconds}초",
     "only_seconds": "{seconds}초",
 }

@@ -12,7 +12,12 @@ import streamlit as st
 
 from dashboard import access, choosing, i18n, tables
 from dashboard.i18n import Texts
-from dashboard.panels import contact_detail, contact_network, contact_timeline
+from dashboard.panels import (
+    contact_detail,
+    contact_network,
+    contact_timeline,
+    contacts,
+)
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import get_settings
 from pipeline.trace import exports, followup, results
@@ -48,6 +53,7 @@ def main() -> None:
         texts("contacts_of", case=run["case"]),
         texts("contacts_lead", when=tables.when(run["made_at"], "%Y-%m-%d %H:%M:%S")),
     )
+    contacts.warn(run, texts)
     if not found.contacts:
         st.info(texts("contacts_nobody"))
         return
@@ -60,20 +66,20 @@ def _read(authorisation: Authorisation, run: dict[str, Any]) -> Found:
     name = run["run"]
 
     def read() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        contacts, episodes = (
+        people, episodes = (
             results.read(authorisation, table, name, settings=settings).to_pylist()
             for table in ("contact", "episode")
         )
-        contacts.sort(
+        people.sort(
             key=lambda row: (
                 row["class"] != "close",
                 -contact_detail.day_seconds(row),
                 -(row["dose_median"] or 0.0),
             )
         )
-        return contacts, sorted(episodes, key=lambda row: row["start_at"])
+        return people, sorted(episodes, key=lambda row: row["start_at"])
 
-    contacts, episodes = access.remembered(
+    people, episodes = access.remembered(
         f"contacts-{run['case']}-{name}", read, seconds=3600
     )
     standings = access.remembered(
@@ -81,7 +87,7 @@ def _read(authorisation: Authorisation, run: dict[str, Any]) -> Found:
         lambda: followup.standings(authorisation, name, settings=settings),
         seconds=20,
     )
-    return Found(run, contacts, episodes, standings)
+    return Found(run, people, episodes, standings)
 
 
 def _figures(found: Found, texts: Texts) -> None:

@@ -128,6 +128,7 @@ def _heading(trace: Trace, texts: Texts) -> None:
         st.columns(len(values)), values.items(), strict=True
     ):
         column.metric(texts(name), value)
+    contacts.warn(run, texts)
 
 
 def _notice(texts: Texts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,11 +31,22 @@ def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
     st.caption(texts("contacts_note"))
 
 
+def warn(run: dict[str, Any], texts: Texts) -> None:
+    """Warn where the path rests on footage that counts contacts short."""
+    hasty = json.loads(run["options"] or "{}").get("sightings_at_triage", 0)
+    if hasty:
+        st.warning(texts("contacts_triage", sightings=hasty))
+
+
 def reason(row: dict[str, Any], texts: Texts) -> str:
     """Return why a person is a contact, in the viewer's language."""
+    time = duration(row["seconds"], texts)
+    if row.get("inferred_seconds"):
+        more = duration(row["inferred_seconds"], texts)
+        time = texts("seen_and_inferred", seen=time, inferred=more)
     return texts(
         "reason",
-        time=duration(row["seconds"], texts),
+        time=time,
         episodes=row["episodes"],
         metres=row["least_metres"],
         patient=texts.of("mask", row["patient_mask"]),

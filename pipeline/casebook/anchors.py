@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import shapely
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
-from pipeline.casebook import cases, clock, crypto, orders, tables
+from pipeline.casebook import cases, clock, crypto, orders, removal, tables
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import Settings, get_settings
@@ -137,22 +137,9 @@ def remove(
 ) -> None:
     """Destroy one statement of the authorised case (recorded)."""
     settings = settings or get_settings()
-    with orders.acting_under(authorisation, "gallery.enrol", settings) as (
-        connection,
-        note,
-    ):
-        case = authorisation.case
-        gone = connection.execute(
-            delete(tables.anchors).where(
-                tables.anchors.c.id == number,
-                tables.anchors.c.case_id == cases.case_id(connection, case),
-            )
-        ).rowcount
-        if not gone:
-            raise DongseonError(
-                f"Case {case} has no anchor {number}.", code="anchor_unknown", case=case
-            )
-        note("anchor.remove", case, authorisation.purpose, anchor=number)
+    removal.remove(
+        authorisation, tables.anchors, number, "anchor", "anchor.remove", settings
+    )
 
 
 def context_of(case: str) -> str:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
-from pipeline.casebook import cases, clock, crypto, orders, tables
+from pipeline.casebook import cases, clock, crypto, orders, removal, tables
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings, get_settings
@@ -120,20 +120,10 @@ def remove(
 ) -> None:
     """Destroy one template of the authorised case."""
     settings = settings or get_settings()
-    with orders.acting_under(authorisation, "gallery.enrol", settings) as (
-        connection,
-        note,
-    ):
-        case = authorisation.case
-        gone = connection.execute(
-            delete(tables.galleries).where(
-                tables.galleries.c.id == template_id,
-                tables.galleries.c.case_id == cases.case_id(connection, case),
-            )
-        ).rowcount
-        if not gone:
-            raise DongseonError(f"The gallery of {case} has no template {template_id}.")
-        note("gallery.remove", case, authorisation.purpose, template=template_id)
+    action = "gallery.remove"
+    removal.remove(
+        authorisation, tables.galleries, template_id, "template", action, settings
+    )
 
 
 def _enrol(

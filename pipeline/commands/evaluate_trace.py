@@ -16,6 +16,9 @@ _SHOWN = (
     "visit_median_time_error_s",
     "contact_f1_1min",
     "contact_f1_15min",
+    "contact_f1_1min_shown",
+    "contact_f1_15min_shown",
+    "contact_seconds_share",
     "posterior_ece",
 )
 
@@ -72,7 +75,11 @@ def trace(
         )
     if json_file is not None:
         evaluation.save(report, json_file)
-    columns: dict[str, dict[str, Any]] = {"trace": report, **report["baselines"]}
+    columns: dict[str, dict[str, Any]] = {
+        "trace": report,
+        **report["baselines"],
+        "known_path": report["known_path"],
+    }
     typer.echo(f"{'':<26}" + "".join(f"{name:>30}" for name in columns))
     for figure in _SHOWN:
         values = "".join(f"{column[figure]:>30.3f}" for column in columns.values())

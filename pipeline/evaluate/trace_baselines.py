@@ -88,10 +88,23 @@ def best(
     tallies = []
     for resident, face in zip(chosen, faces, strict=True):
         rows = face.path(threshold, speed)
-        people = assembly.contacts_of(face.scope, face.passes.take(rows), Rule())
-        named = [(list(one.tracklets), float(one.seconds_24h)) for one in people]
+        named = _named(face.scope, face.passes.take(rows))
         tallies.append(_tally(known, resident, face, rows, named))
     return tallies, threshold
+
+
+def with_known_path(known: Known, resident: int, scope: Scope) -> Tally:
+    """Tally of what visits and contacts would be if every pass were known."""
+    passes = scope.passes()
+    mine = passes.take(passes.rows(known.passes(resident).tolist()))
+    stayed = stays(mine.start, mine.end, mine.first, mine.last)
+    sure = (mine.ids, np.ones(len(mine)))
+    return known.tally(resident, mine.ids, sure, _named(scope, mine), stayed)
+
+
+def _named(scope: Scope, mine: Passes) -> list[tuple[list[int], float]]:
+    people = assembly.contacts_of(scope, mine, Rule())
+    return [(list(one.tracklets), float(one.seconds_24h)) for one in people]
 
 
 def _tally(

@@ -8,13 +8,19 @@ import numpy as np
 
 #: Seconds within 2 m from which a contact counts, by name of the figure.
 CONTACT_SECONDS = {"contact_f1_15min": 900, "contact_f1_1min": 60}
+#: Contacts in truth: before cameras that recorded, whether or not a tracker saw both;
+#: and (name, ending of the figure) in those seconds for which both have a tracklet.
+TRUTHS = {"truly": "", "shown": "_shown"}
+#: Seconds in truth from which what was said of a contact's seconds is compared with it.
+COMPARED_SECONDS = 300
 #: Metres within which, and share of the shorter stay for which, two stays are one.
 STAY_METRES, STAY_OVERLAP = 200.0, 0.5
 _BINS = 10
 #: Figures that are given with an interval, and resamples it is drawn from.
 WITH_INTERVAL = (
     "path_idf1", "path_hota", "sighting_precision", "sighting_recall", "visit_f1",
-    "contact_f1_1min", "contact_f1_15min", "posterior_ece",
+    "contact_f1_1min", "contact_f1_15min", "contact_f1_1min_shown",
+    "contact_f1_15min_shown", "posterior_ece",
 )  # fmt: skip
 _RESAMPLES = 400
 
@@ -29,6 +35,8 @@ class Tally:
     right: np.ndarray  #: bool, whether each of those is the patient's
     said: dict[int, int] = field(default_factory=dict)  #: resident -> seconds near
     truly: dict[int, int] = field(default_factory=dict)  #: the same, in truth
+    #: of those, for which both have a tracklet
+    shown: dict[int, int] = field(default_factory=dict)
     visits: tuple[int, int, int] = (0, 0, 0)  #: right, named, true
     time_errors: list[float] = field(default_factory=list)  #: s, of right visits
     spent: float = 0.0  #: seconds of work
@@ -56,21 +64,40 @@ def figures_of(tallies: list[Tally]) -> dict[str, float]:
         ),
     }
     for name, least in CONTACT_SECONDS.items():
-        both = said = truly = 0
-        for tally in tallies:
-            real = {k for k, s in tally.truly.items() if s >= least}
-            called = {k for k, s in tally.said.items() if s >= least}
-            both, said = both + len(real & called), said + len(called)
-            truly += len(real)
-        figures[name] = _f1(both, said, truly)
-        short = name.replace("_f1", "s")
-        figures[f"{short}_precision"] = both / said if said else float("nan")
-        figures[f"{short}_recall"] = both / truly if truly else float("nan")
-        figures[f"{short}_true"] = truly
+        for truth, ending in TRUTHS.items():
+            figures |= _contacts(tallies, name, least, truth, ending)
+    shares = [
+        t.said.get(other, 0) / seconds
+        for t in tallies
+        for other, seconds in t.truly.items()
+        if seconds >= COMPARED_SECONDS
+    ]
+    figures["contact_seconds_share"] = (
+        float(np.median(shares)) if shares else float("nan")
+    )
     probability = np.concatenate([t.probability for t in tallies])
     right = np.concatenate([t.right for t in tallies])
     figures["posterior_ece"] = calibration_error(probability, right)
     return figures
+
+
+def _contacts(
+    tallies: list[Tally], name: str, least: int, truth: str, ending: str
+) -> dict[str, float]:
+    """F1, precision, recall and number of the contacts of so many seconds."""
+    both = said = truly = 0
+    for tally in tallies:
+        real = {k for k, s in getattr(tally, truth).items() if s >= least}
+        called = {k for k, s in tally.said.items() if s >= least}
+        both, said = both + len(real & called), said + len(called)
+        truly += len(real)
+    short = name.replace("_f1", "s")
+    return {
+        f"{name}{ending}": _f1(both, said, truly),
+        f"{short}_precision{ending}": both / said if said else float("nan"),
+        f"{short}_recall{ending}": both / truly if truly else float("nan"),
+        f"{short}_true{ending}": truly,
+    }
 
 
 def intervals_of(tallies: list[Tally], seed: int = 1) -> dict[str, list[float]]:

@@ -43,7 +43,8 @@ class Known:
         self._leave = been["leave_at"].cast(pa.int64()).to_numpy() / 1e6
         east, north = to_local_cm(been["lon"].to_numpy(), been["lat"].to_numpy())
         self._at = np.column_stack([east, north]) / 100
-        self.met = _met(met)
+        self.met = _met(met, "seconds")
+        self.shown = _met(met, "shown")
 
     def passes(self, resident: int) -> np.ndarray:
         """Tracklets of a resident."""
@@ -94,6 +95,7 @@ class Known:
             right=self.owner_of(candidates[0]) == resident,
             said=self.by_resident(people)[0],
             truly=self.met.get(resident, {}),
+            shown=self.shown.get(resident, {}),
             visits=visits,
             time_errors=errors,
         )
@@ -120,10 +122,10 @@ class Known:
         return seconds, more
 
 
-def _met(met: pa.Table) -> dict[int, dict[int, int]]:
+def _met(met: pa.Table, column: str) -> dict[int, dict[int, int]]:
     """Resident -> the others and the most seconds near each in any 24 hours."""
     moments = met["first_at"].cast(pa.int64()).to_numpy() / 1e6
-    spans = met["seconds"].to_numpy()
+    spans = pc.fill_null(met[column], 0).to_numpy()
     pairs: dict[tuple[int, int], list[int]] = {}
     for row, pair in enumerate(
         zip(met["patient"].to_pylist(), met["other"].to_pylist(), strict=True)

@@ -81,6 +81,7 @@ CONTACTS = pa.schema(
         ("first_at", UTC_TYPE),
         ("last_at", UTC_TYPE),
         ("seconds", pa.int32()),  # within 2 m, before this camera, in this hour
+        ("shown", pa.int32()),  # of those, seconds for which both have a tracklet
         ("least_metres", pa.float32()),
         ("together", pa.bool_()),  # of one party
         ("recorded", pa.bool_()),  # the camera was recording
@@ -175,13 +176,15 @@ def contacts(
         passes.east[a] - passes.east[b], passes.north[a] - passes.north[b]
     )
     one, two = passes.way[mine[pair]], passes.way[other[partner]]
+    shown = ~(passes.missed[mine[pair]] | passes.missed[other[partner]])
     close = (metres <= CONTACT_METRES) & (ways.resident[one] != ways.resident[two])
     one, two, metres, key = one[close], two[close], metres[close], key[pair][close]
+    shown = shown[close].astype(np.int32)
     patient, contact = ways.resident[one], ways.resident[two]
     camera, moment = key // 3600, key % 3600 + hour_unix
     order = np.lexsort((moment, camera, contact, patient))
-    patient, contact, camera, moment, metres, one, two = (
-        c[order] for c in (patient, contact, camera, moment, metres, one, two)
+    patient, contact, camera, moment, metres, one, two, shown = (
+        c[order] for c in (patient, contact, camera, moment, metres, one, two, shown)
     )
     new = np.ones(len(patient), dtype=bool)
     for column in (patient, contact, camera):
@@ -200,6 +203,7 @@ def contacts(
             moments(moment[start]),
             moments(moment[last]),
             pa.array((last - start + 1).astype(np.int32)),
+            pa.array(np.add.reduceat(shown, start, dtype=np.int32)),
             pa.array(np.minimum.reduceat(metres, start).astype(np.float32)),
             pa.array(ways.party[one[start]] == ways.party[two[start]]),
             pa.array(~network.down[camera[start], hour]),

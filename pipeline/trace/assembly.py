@@ -15,15 +15,12 @@ from pipeline.trace import (
     exposure,
     gaps,
     legs,
-    linking,
+    neighbours,
     path,
     pinned,
     review,
-    steady,
 )
-from pipeline.trace import constants as c
-from pipeline.trace.columns import floats, lonlat, moment, seconds
-from pipeline.trace.field import Field
+from pipeline.trace.columns import floats, lonlat, moment
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence
@@ -31,8 +28,6 @@ from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 
 #: Candidates shown although they are not on the path, the most probable first.
 _SHOWN = 100
-#: Seconds before and after a sighting in which others are looked at.
-_AROUND_S = 10.0
 #: Least posterior of a pass shown that is not on the path.
 _LEAST_POSTERIOR = 0.02
 
@@ -64,7 +59,7 @@ def assemble(
     posterior = np.zeros(len(passes))
     posterior[rows] = found.posterior
     mine = passes.take(on_path)
-    detections = _detections(scope, mine)
+    detections = neighbours.detections(scope, mine)
     owner = detections["tracklet_id"].to_numpy()
     ours = np.isin(owner, mine.ids)
     tracks = contacts.interpolate(detections.filter(pa.array(ours)))
@@ -76,7 +71,7 @@ def assemble(
         tracks,
         gaps.between(mine, footage, scope.places),
     )
-    people, near = _company(mine, passes, detections, tracks, rule)
+    people, near = neighbours.company(mine, passes, detections, tracks, rule)
     indoors = _indoors(scope, passes, near)
     unknowns = exposure.draw()
     dose = exposure.of_contacts(people, near, indoors, unknowns)
@@ -100,41 +95,10 @@ def contacts_of(
 ) -> list[contacts.Contact]:
     """Find the people near somebody whose passes are given, and nothing else."""
     passes = scope.passes()
-    detections = _detections(scope, mine)
+    detections = neighbours.detections(scope, mine)
     ours = np.isin(detections["tracklet_id"].to_numpy(), mine.ids)
     tracks = contacts.interpolate(detections.filter(pa.array(ours)))
-    return _company(mine, passes, detections, tracks, rule)[0]
-
-
-def _company(
-    mine: Passes,
-    passes: Passes,
-    detections: pa.Table,
-    tracks: contacts.Tracks,
-    rule: contacts.Rule,
-) -> tuple[list[contacts.Contact], contacts.Near]:
-    """Find the people near the patient, and the seconds; long stays steadied."""
-    near = _near(mine, passes, detections, tracks, rule)
-    stands = steady.standing(mine)
-    if not stands.any():
-        return contacts.contacts(near, rule, _same(passes, mine.ids, near)), near
-    wider = replace(rule, metres=rule.metres + c.STEADY_METRES)
-    wide = _near(mine.take(stands), passes, detections, tracks, wider)
-    wide = wide.take(np.flatnonzero(~np.isin(wide.tracklet, mine.ids)))
-    brief = near.take(np.flatnonzero(~np.isin(near.patient, mine.ids[stands])))
-    both = _joined([brief, wide])
-    same = _same(passes, mine.ids, both)
-    near = _joined([brief, steady.steadied(wide, same, rule)])
-    return contacts.contacts(near, rule, same), near
-
-
-def _joined(parts: list[contacts.Near]) -> contacts.Near:
-    return contacts.Near(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in contacts.Near.__dataclass_fields__
-        }
-    )
+    return neighbours.company(mine, passes, detections, tracks, rule)[0]
 
 
 def _shown(
@@ -153,78 +117,6 @@ def _shown(
         if row is not None:
             picked.add(row)
     return np.array(sorted(picked), dtype=np.int64)
-
-
-def _detections(scope: Scope, mine: Passes) -> pa.Table:
-    """Detections of everybody before the path's cameras while the patient was there."""
-    from pipeline.store.schema import DETECTION
-
-    hours: dict[int, list[tuple[int, float, float]]] = {}
-    for number in np.unique(mine.camera_no).tolist():
-        spans: list[list[float]] = []
-        for k in np.flatnonzero(mine.camera_no == number):
-            if spans and mine.start[k] <= spans[-1][1] + 2 * _AROUND_S:
-                spans[-1][1] = max(spans[-1][1], float(mine.end[k]))
-            else:
-                spans.append([float(mine.start[k]), float(mine.end[k])])
-        for start, end in spans:
-            span = (number, start - _AROUND_S, end + _AROUND_S)
-            hours.setdefault(int(start // 3600), []).append(span)
-    parts = []
-    for of_hour in hours.values():  # what lies together in the store is read at once
-        table = scope.detections(
-            [number for number, _, _ in of_hour],
-            moment(min(start for _, start, _ in of_hour)),
-            moment(max(end for _, _, end in of_hour)),
-        )
-        camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
-        kept = np.zeros(len(at), dtype=bool)
-        for number, start, end in of_hour:
-            kept |= (camera == number) & (at >= start) & (at <= end)
-        parts.append(table.filter(pa.array(kept)))
-    return pa.concat_tables(parts) if parts else DETECTION.empty_table()
-
-
-def _near(
-    mine: Passes,
-    passes: Passes,
-    detections: pa.Table,
-    tracks: contacts.Tracks,
-    rule: contacts.Rule,
-) -> contacts.Near:
-    """Seconds within the rule, camera by camera."""
-    owner = detections["tracklet_id"].to_numpy()
-    camera = detections["camera_no"].to_numpy().astype(np.int64)
-    seen = passes.ids[passes.rows(np.unique(owner).tolist())]
-    visible = np.isin(owner, seen) & ~np.isin(owner, mine.ids)
-    parts = []
-    for number in np.unique(mine.camera_no):
-        here = camera == number
-        table = detections.filter(pa.array(here))
-        ours = mine.ids[mine.camera_no == number]
-        doubles = contacts.same_bodies(table, ours.tolist())
-        kept = here & visible & ~np.isin(owner, sorted(doubles))
-        others = contacts.interpolate(detections.filter(pa.array(kept)))
-        patient = _pick(tracks, np.isin(tracks.tracklet, ours))
-        parts.append(contacts.near(patient, others, rule))
-    if not parts:
-        nobody = _pick(tracks, np.zeros(len(tracks.second), dtype=bool))
-        return contacts.near(nobody, nobody, rule)
-    return _joined(parts)
-
-
-def _pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
-    return contacts.Tracks(
-        **{name: getattr(tracks, name)[rows] for name in tracks.__dataclass_fields__}
-    )
-
-
-def _same(passes: Passes, patient: np.ndarray, near: contacts.Near) -> dict[int, int]:
-    """Tell which passes near the patient are of one person."""
-    involved = passes.rows(np.unique(near.tracklet).tolist())
-    field = passes.kept("field", lambda: Field(passes))
-    mine = passes.rows(patient.tolist())
-    return linking.same_person(passes.take(involved), field=field, avoid=mine)
 
 
 def _indoors(scope: Scope, passes: Passes, near: contacts.Near) -> np.ndarray:
@@ -322,6 +214,7 @@ def _contacts(
             "episodes": len(person.episodes),
             "seconds": float(person.seconds),
             "seconds_24h": float(person.seconds_24h),
+            "inferred_seconds": float(person.inferred),
             "least_metres": person.least_metres,
             "class": person.kind,
             "relation": relation,
@@ -396,16 +289,17 @@ def _airspace(
     indoors = [bool(scope.cameras[int(n)].indoors) for n in mine.camera_no]
     inside = mine.take(np.array(indoors, dtype=bool))
     wider = replace(rule, metres=rule.airspace_metres)
-    wide = _near(inside, passes, detections, tracks, wider)
+    wide = neighbours.near(inside, passes, detections, tracks, wider)
     known = [one for person in people for one in person.tracklets]
     wide = wide.take(
         np.flatnonzero(
             ~np.isin(wide.tracklet, known) & ~np.isin(wide.tracklet, mine.ids)
         )
     )
+    who = neighbours.same(passes, mine.ids, wide).group
     others = [
         person
-        for person in contacts.contacts(wide, wider, _same(passes, mine.ids, wide))
+        for person in contacts.contacts(wide, wider, who)
         if person.seconds_24h >= rule.close_seconds
     ]
     within = np.ones(len(wide.second), dtype=bool)

@@ -219,10 +219,17 @@ MODE_LIMITS: Final = (("still", 0.2), ("walk", 2.5), ("cycle", 7.0))
 # --- Same contact before several cameras --------------------------------------------
 #: Log-likelihood ratio from which two passes within one case are one contact.
 CONTACT_LINK_LLR: Final = 4.6
+#: Who is near the patient for so many seconds and so large a share of what the camera
+#: shows of both goes along with him; of those, at cameras that follow each other within
+#: a walk, this log-likelihood ratio is enough: as a rule it is the same person who goes
+#: along (assumed: as likely as not before anything is compared).
+ALONG_SECONDS: Final = 8
+ALONG_SHARE: Final = 0.5
+ALONG_LINK_LLR: Final = 0.0
 
-#: People who stand together in view for so long: seconds; metres between one pass and
-#: the next, and beyond the rule at which they are looked for; seconds to either side
-#: over which their offset is averaged (assumed: ten passes, each with its own error).
+#: People who are together for so long: seconds; metres beyond the rule at which they
+#: are looked for; seconds to either side over which their offset is averaged (assumed:
+#: ten passes, each with its own error).
 STEADY_SECONDS: Final = 60.0
 STEADY_METRES: Final = 3.0
 STEADY_WINDOW_SECONDS: Final = 150

@@ -87,7 +87,8 @@ class Contact:
     tracklets: tuple[int, ...]
     episodes: tuple[Episode, ...]
     seconds: int  #: within the rule, all episodes
-    seconds_24h: int  #: most in any sliding 24 hours
+    seconds_24h: int  #: most in any sliding 24 hours, with those inferred
+    inferred: int  #: seconds of one of the two alone, between joint ones
     least_metres: float
     kind: str  #: close or casual
     patient_mask: str
@@ -219,6 +220,7 @@ def contacts(
     found: Near,
     rule: Rule | None = None,
     same_person: dict[int, int] | None = None,
+    inferred: dict[int, np.ndarray] | None = None,
 ) -> list[Contact]:
     """Sum episodes up by person; the longest near first, names K-001 ... by rank.
 
@@ -226,13 +228,19 @@ def contacts(
     ----------
     same_person : tracklet -> any number shared by passes of one person (see
         `linking.same_person`); default: every pass is a person of its own.
+    inferred : that number -> Unix seconds of the two together that nobody saw both in
+        (`together.inferred`); they count for the 24 hours and are told apart.
     """
     rule = rule or Rule()
     groups: dict[int, list[Episode]] = {}
     for episode in episodes(found, rule):
         who = (same_person or {}).get(episode.tracklet, episode.tracklet)
         groups.setdefault(who, []).append(episode)
-    drafts = [_contact(found, group, rule) for group in groups.values()]
+    none = np.empty(0, np.int64)
+    drafts = [
+        _contact(found, group, rule, (inferred or {}).get(who, none))
+        for who, group in groups.items()
+    ]
     drafts.sort(key=lambda d: (-d.seconds_24h, -d.seconds, d.tracklets))
     return [
         Contact(**{**draft.__dict__, "name": f"K-{rank:03d}"})
@@ -277,11 +285,13 @@ def same_bodies(detections: pa.Table, patient: Sequence[int]) -> set[int]:
     }
 
 
-def _contact(found: Near, group: list[Episode], rule: Rule) -> Contact:
+def _contact(
+    found: Near, group: list[Episode], rule: Rule, inferred: np.ndarray
+) -> Contact:
     rows = np.concatenate([episode.rows for episode in group])
     moments = found.second[rows]
     total = len(np.unique(moments))
-    most = most_in_window(moments, rule.cumulation_seconds)
+    most = most_in_window(np.r_[moments, inferred], rule.cumulation_seconds)
     least = min(episode.least_metres for episode in group)
     close = most >= rule.close_seconds
     patient_mask = _prevailing(found.patient_mask[rows])
@@ -292,17 +302,24 @@ def _contact(found: Near, group: list[Episode], rule: Rule) -> Contact:
         episodes=tuple(group),
         seconds=total,
         seconds_24h=most,
+        inferred=len(inferred),
         least_metres=least,
         kind="close" if close else "casual",
         patient_mask=patient_mask,
         contact_mask=contact_mask,
-        reason=_reason(total, len(group), least, patient_mask, contact_mask),
+        reason=_reason(
+            total, len(inferred), len(group), least, patient_mask, contact_mask
+        ),
         rows=np.sort(rows),
     )
 
 
-def _reason(total: int, count: int, least: float, patient: str, other: str) -> str:
-    length = f"{total // 60} min {total % 60:02d} s" if total >= 60 else f"{total} s"
+def _reason(
+    total: int, inferred: int, count: int, least: float, patient: str, other: str
+) -> str:
+    length = _length(total)
+    if inferred:
+        length += f" seen and {_length(inferred)} inferred"
     times = "1 episode" if count == 1 else f"{count} episodes"
     if patient == other:
         masks = {
@@ -314,6 +331,10 @@ def _reason(total: int, count: int, least: float, patient: str, other: str) -> s
     else:
         masks = f"patient's mask {patient}, contact's {other}"
     return f"{length} in {times}, {least:.1f} m at the nearest, {masks}"
+
+
+def _length(total: int) -> str:
+    return f"{total // 60} min {total % 60:02d} s" if total >= 60 else f"{total} s"
 
 
 def _mask_codes(table: pa.Table) -> np.ndarray:

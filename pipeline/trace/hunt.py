@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.trace import calibration, dress, path, posteriors, review
+from pipeline.trace import calibration, copied, dress, path, posteriors, review
 from pipeline.trace import constants as c
 from pipeline.trace.dress import Worn
 from pipeline.trace.field import Field
@@ -84,7 +84,10 @@ class Hunt:
         self.worn = Worn(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
-        self.taken = np.zeros(len(passes), dtype=bool)
+        # Of footage that is stored twice each pass is one candidate, not two.
+        first = passes.kept("copies", lambda: copied.firsts(passes))
+        self.taken = first != np.arange(len(passes))
+        self.taken[first[self.sure]] = True
         self.taken[self.sure] = True
         if len(out):
             # Whoever was rejected: the rest of his walk is his as well.

@@ -6,6 +6,9 @@ this run only.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from dataclasses import field as field_of
+
 import numpy as np
 
 from pipeline.cameras import travel_time
@@ -20,13 +23,24 @@ from pipeline.trace.walks import follow
 _MOST = 500
 
 
+@dataclass(frozen=True)
+class People:
+    """People near the patient."""
+
+    #: tracklet -> the smallest tracklet id of its person
+    group: dict[int, int]
+    #: that id -> int64, rows of the field that are the person's, wherever
+    rows: dict[int, np.ndarray] = field_of(default_factory=dict)
+
+
 def same_person(
     passes: Passes,
     *,
     least_llr: float = c.CONTACT_LINK_LLR,
     field: Field | None = None,
     avoid: np.ndarray | None = None,
-) -> dict[int, int]:
+    along: dict[int, tuple[float, float]] | None = None,
+) -> People:
     """Group passes of people near the patient.
 
     Parameters
@@ -34,21 +48,21 @@ def same_person(
     passes : passes near the patient, each at least once; n rows.
     least_llr : log-likelihood ratio (face and, on one day, clothing) from which
         two passes are one person.
-
     field : all passes: those of one walk are one person, and walks are compared by
         what they wore over all of their passes.
     avoid : int64, rows of the field that are the patient's.
+    along : tracklet -> first and last second, of passes that go along with the patient;
+        two within a walk of each other need `ALONG_LINK_LLR` only.
 
     Returns
     -------
-    tracklet -> the smallest tracklet id of its group. The most alike pairs join
-    first; passes that overlap in time, or that nobody could reach from each other,
-    never share a group.
+    The people. The most alike pairs join first; passes that overlap in time, or that
+    nobody could reach from each other, never share a group.
     """
     n = min(len(passes), _MOST)
     group = {int(one): int(one) for one in passes.ids}
-    if n < 2:
-        return group
+    if not n:
+        return People(group)
     few = passes.take(np.arange(n))
     if field is None:
         llr = np.full((n, n), -np.inf)
@@ -60,11 +74,12 @@ def same_person(
         both = np.minimum(llr, llr.T)
     else:
         both = _faces_alike(few)
-        walk, alike = _walked(few, field, avoid)
+        walk, alike, walked = _walked(few, field, avoid)
         same = walk[:, None] == walk[None, :]
         both = np.where(same, np.maximum(both + alike, 2 * least_llr), both + alike)
     one, other = np.triu_indices(n, 1)
-    strong = both[one, other] >= least_llr
+    least = np.where(_follow(few, along or {}), c.ALONG_LINK_LLR, least_llr)
+    strong = both[one, other] >= least[one, other]
     one, other = one[strong], other[strong]
     apart = _cannot(few)
     members = {k: [k] for k in range(n)}
@@ -76,10 +91,23 @@ def same_person(
         keep, gone = min(a, b), max(a, b)
         members[keep] += members.pop(gone)
         owner[members[keep]] = keep
+    known = {}
     for rows in members.values():
         name = int(few.ids[rows].min())
         group.update(dict.fromkeys(few.ids[rows].tolist(), name))
-    return group
+        if field is not None:
+            known[name] = np.unique(
+                np.concatenate([walked[k] for k in np.unique(walk[rows])])
+            )
+    return People(group, known)
+
+
+def _follow(passes: Passes, along: dict[int, tuple[float, float]]) -> np.ndarray:
+    """Pairs [n, n] that go along with the patient within a walk of each other."""
+    nobody = (np.inf, -np.inf)
+    first, last = np.array([along.get(int(one), nobody) for one in passes.ids]).T
+    gap = np.maximum(first[:, None] - last[None, :], first[None, :] - last[:, None])
+    return np.asarray(gap <= c.WALK_GAP_SECONDS)
 
 
 def _faces_alike(passes: Passes) -> np.ndarray:
@@ -107,8 +135,8 @@ def _faces_alike(passes: Passes) -> np.ndarray:
 
 def _walked(
     passes: Passes, field: Field, avoid: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Walk of each pass [n], and evidence of clothing of each pair of walks [n, n]."""
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Walk of each pass [n], evidence of clothing of each two [n, n], rows of walks."""
     rows = np.searchsorted(field.passes.start, passes.start)
     while (wrong := field.passes.ids[rows] != passes.ids).any():
         rows = rows + wrong  # of several that begin at one moment
@@ -138,7 +166,8 @@ def _walked(
         for n, number in enumerate(which):
             alike[number, which] = law.llr(table[n], int(count[n]), table, count)
     own = place[rows]
-    return own, np.minimum(alike, alike.T)[np.ix_(own, own)]
+    together = np.minimum(alike, alike.T)[np.ix_(own, own)]
+    return own, together, [walk.rows for walk in walks]
 
 
 def _cannot(passes: Passes) -> np.ndarray:

@@ -18,7 +18,16 @@ from pipeline.casebook import audit, galleries, reviews
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import NotAuthorisedError
 from pipeline.settings import Settings
-from pipeline.trace import assembly, calibration, clocks, gaps, path, results, review
+from pipeline.trace import (
+    assembly,
+    calibration,
+    clocks,
+    gaps,
+    haste,
+    path,
+    results,
+    review,
+)
 from pipeline.trace import constants as c
 from pipeline.trace.contacts import Rule
 from pipeline.trace.field import Field
@@ -123,13 +132,18 @@ def trace(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,
         rule or Rule(), seeds.told,
     )  # fmt: skip
-    remarks = _remarks(passes, footage, scope, evidence, found, rows, seeds)
+    mine = passes.take(rows[found.rows])
+    hasty = haste.passes_at_triage(scope, passes, mine)
+    remarks = (
+        *_remarks(passes, footage, scope, evidence, found, rows, seeds),
+        *haste.remark(hasty, len(mine)),
+    )
     clock.stage("store")
     name = results.new_run()
     spent = time.perf_counter() - started
     searched = len(set(footage.camera_no.tolist()))
     made["run"] = _run_table(
-        authorisation, name, seeds, passes, searched, rule or Rule(), spent
+        authorisation, name, seeds, passes, searched, rule or Rule(), spent, hasty
     )
     folder = results.write(authorisation, made, run=name, settings=settings)
     audit.record(
@@ -254,10 +268,11 @@ def _run_table(
     cameras: int,
     rule: Rule,
     spent: float,
+    hasty: int,
 ) -> pa.Table:
     from pipeline.trace.tables import RUN
 
-    options: dict[str, Any] = {"rule": rule.__dict__}
+    options: dict[str, Any] = {"rule": rule.__dict__, "sightings_at_triage": hasty}
     row = {
         "case": authorisation.case,
         "run": name,

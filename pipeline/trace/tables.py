@@ -74,7 +74,9 @@ CONTACT = pa.schema(
         ("tracklet_ids", pa.list_(pa.int64())),
         ("episodes", pa.int32()),
         ("seconds", pa.float64()),  # within the rule's distance, all episodes
-        ("seconds_24h", pa.float64()),  # the most of them in any sliding 24 hours
+        ("seconds_24h", pa.float64()),  # the most, with those inferred, in any 24 hours
+        # One of the two was seen alone, between moments that show both.
+        ("inferred_seconds", pa.float64()),
         ("least_metres", pa.float64()),
         ("class", pa.string()),  # guideline class: close, casual; or airspace
         ("relation", pa.string()),  # companion, beside, passing

@@ -1,0 +1,93 @@
+"""Footage stored twice: copies of a pass before the same camera.
+
+Two bodies are never at one point second after second; independent detections of one
+body differ by the jitter of its box. Passes that lie on each other to the centimetre
+are the same footage analysed again, under another name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.trace.contacts import Near
+from pipeline.trace.gather import UNCALIBRATED_ERROR_M
+from pipeline.trace.passes import Passes
+
+#: Seconds that two passes share at least, and metres within which they coincide
+#: (ground points are whole centimetres; re-encoding moves a box by a pixel).
+_SECONDS, _METRES = 2, 0.05
+#: Passes that begin at one moment before one camera are compared so far apart.
+_STEPS = 3
+
+
+def firsts(passes: Passes) -> np.ndarray:
+    """Row int64 [n] of the pass that each is a copy of; its own where it is none.
+
+    A copy begins and ends at the same moments and places, with a face of the same
+    width. Before a camera without calibration places say nothing: there only passes
+    with a face are told to be copies.
+    """
+    result = np.arange(len(passes), dtype=np.int64)
+    known = ~np.isnan(passes.face_width_px) | (passes.error_m < UNCALIBRATED_ERROR_M)
+    for step in range(1, _STEPS + 1):
+        rows = np.flatnonzero(
+            (passes.start[step:] == passes.start[:-step])
+            & (passes.camera_no[step:] == passes.camera_no[:-step])
+        )
+        alike = known[rows]
+        for name in ("end", "first", "last", "face_width_px"):
+            one = getattr(passes, name)[rows], getattr(passes, name)[rows + step]
+            same = np.isclose(*one, rtol=0, atol=1e-6, equal_nan=True)
+            alike &= same.all(axis=1) if same.ndim > 1 else same
+        rows = rows[alike]
+        result[rows + step] = result[rows]
+    return result
+
+
+def without_patient(found: Near) -> Near:
+    """Leave out passes that are copies of the patient's own."""
+    _, pair = np.unique(
+        np.column_stack([found.tracklet, found.patient]), axis=0, return_inverse=True
+    )
+    pair = pair.ravel()
+    count = np.bincount(pair)
+    alike = np.bincount(pair, weights=found.metres <= _METRES)
+    copies = (count >= _SECONDS) & (alike == count)
+    gone = np.unique(found.tracklet[copies[pair]])
+    return found.take(np.flatnonzero(~np.isin(found.tracklet, gone)))
+
+
+def among(found: Near) -> dict[int, int]:
+    """Return tracklet -> the first of the tracklets that it is a copy of."""
+    order = np.lexsort((found.tracklet, found.second, found.patient))
+    patient, second = found.patient[order], found.second[order]
+    moment = np.r_[0, np.cumsum((np.diff(patient) != 0) | (np.diff(second) != 0))]
+    # Each row with those after it of the same moment, one step farther at a time.
+    one, other, apart = [], [], []
+    for step in range(1, len(order)):
+        rows = np.flatnonzero(moment[step:] == moment[:-step])
+        if not len(rows):
+            break
+        a, b = order[rows], order[rows + step]
+        one.append(found.tracklet[a])
+        other.append(found.tracklet[b])
+        apart.append(
+            np.hypot(
+                found.away_east_m[a] - found.away_east_m[b],
+                found.away_north_m[a] - found.away_north_m[b],
+            )
+        )
+    if not one:
+        return {}
+    pairs, number = np.unique(
+        np.column_stack([np.concatenate(one), np.concatenate(other)]),
+        axis=0,
+        return_inverse=True,
+    )
+    number = number.ravel()
+    count = np.bincount(number)
+    alike = np.bincount(number, weights=np.concatenate(apart) <= _METRES)
+    result: dict[int, int] = {}
+    for a, b in pairs[(count >= _SECONDS) & (alike == count)].tolist():
+        result[b] = result.get(a, a)  # ascending: the first is known by now
+    return result

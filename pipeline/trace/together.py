@@ -1,0 +1,103 @@
+"""Who goes along with the patient, and what cameras showed of one of the two only.
+
+Trackers miss passes. Of two people who are together before one camera and again before
+another a minute later, a camera between may show one alone: those seconds are inferred,
+as the legs of a path are, and told apart from what was seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.trace import constants as c
+from pipeline.trace.contacts import Near, Tracks
+from pipeline.trace.linking import People
+from pipeline.trace.passes import Passes
+
+
+def going(wide: Near, passes: Passes, mine: Passes) -> np.ndarray:
+    """Which seconds (bool [s]) are of passes that go along with the patient's.
+
+    Parameters
+    ----------
+    wide : seconds within the rule and `STEADY_METRES` beyond.
+    """
+    pairs, number = np.unique(
+        np.column_stack([wide.tracklet, wide.patient]), axis=0, return_inverse=True
+    )
+    number = number.ravel()
+    if not len(pairs):
+        return np.zeros(0, dtype=bool)
+    count = np.bincount(number)
+    theirs, ours = pairs.T
+    begin = np.maximum(_of(theirs, passes, "start"), _of(ours, mine, "start"))
+    end = np.minimum(_of(theirs, passes, "end"), _of(ours, mine, "end"))
+    common = np.maximum(end - begin, 0) + 1
+    long = (count >= c.ALONG_SECONDS) & (count >= c.ALONG_SHARE * common)
+    return np.asarray(long[number])
+
+
+def along(found: Near, going: np.ndarray) -> dict[int, tuple[float, float]]:
+    """Tracklet of those who go along -> first and last second with the patient."""
+    rows = np.flatnonzero(going)
+    who, where = np.unique(found.tracklet[rows], return_inverse=True)
+    first, last = np.full(len(who), np.inf), np.full(len(who), -np.inf)
+    np.minimum.at(first, where, found.second[rows])
+    np.maximum.at(last, where, found.second[rows])
+    return {
+        int(one): (float(a), float(b))
+        for one, a, b in zip(who, first, last, strict=True)
+    }
+
+
+def errors(found: Near, passes: Passes) -> np.ndarray:
+    """Error of each offset float64 [s], metres, 1 sd along one axis."""
+    return np.hypot(
+        _of(found.tracklet, passes, "error_m"), _of(found.patient, passes, "error_m")
+    )
+
+
+def inferred(
+    found: Near, people: People, passes: Passes, tracks: Tracks
+) -> dict[int, np.ndarray]:
+    """Return the seconds in which one of the two was seen alone, between joint ones.
+
+    Returns
+    -------
+    name of the person, as in `people.group` -> int64, Unix seconds.
+    """
+    person = np.array([people.group.get(int(t), int(t)) for t in found.tracklet])
+    ours = np.unique(tracks.second)
+    result = {}
+    for one in np.unique(person).tolist():
+        joint = np.unique(found.second[person == one])
+        gap = np.diff(joint)
+        open_ = np.flatnonzero((gap > 1) & (gap <= c.WALK_GAP_SECONDS))
+        if not len(open_):
+            continue
+        theirs = _seconds(passes, people.rows.get(one, np.empty(0, np.int64)))
+        alone = np.setxor1d(ours, theirs, assume_unique=True)
+        after = np.searchsorted(joint, alone) - 1  # the joint second before each
+        between = np.isin(after, open_) & ~np.isin(alone, joint)
+        if between.any():
+            result[one] = alone[between]
+    return result
+
+
+def _seconds(passes: Passes, rows: np.ndarray) -> np.ndarray:
+    """Whole seconds within some passes, ascending, each once."""
+    spans = [
+        np.arange(np.ceil(passes.start[row]), np.floor(passes.end[row]) + 1)
+        for row in rows
+    ]
+    if not spans:
+        return np.empty(0, np.int64)
+    return np.unique(np.concatenate(spans).astype(np.int64))
+
+
+def _of(tracklets: np.ndarray, passes: Passes, name: str) -> np.ndarray:
+    """A column of the passes of some tracklets."""
+    unique, where = np.unique(tracklets, return_inverse=True)
+    rows = passes.rows(unique.tolist())
+    order = np.argsort(passes.ids[rows])  # ids ascend as `unique` does
+    return np.asarray(getattr(passes, name)[rows[order]][where])
