@@ -89,8 +89,7 @@ TEXTS = {
     "않았습니다. 통보하기 전에 동선 화면에서 검토하십시오.",
     "followup_order": "{contact}은(는) 지금 '{followup}' 상태여서 바로 "
     "'{wanted}'(으)로 바꿀 수 없습니다.",
-    "anchor_unknown": "사례 {case}에 이 진술이 없습니다.",
-    "template_unknown": "사례 {case}에 이 견본이 없습니다.",
+    "entry_unknown": "사례 {case}에 {number}번 항목이 없습니다.",
     "no_place": "지구 위의 장소가 아닙니다. 위도와 경도를 37.503, 126.783처럼 "
     "입력하십시오.",
     "uncertainty": "오차 {value:g}은(는) {low:g} 이상 {high:g} 이하여야 합니다"

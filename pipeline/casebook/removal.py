@@ -45,7 +45,8 @@ def remove(
         if not gone:
             raise DongseonError(
                 f"Case {case} has no {what} {number}.",
-                code=f"{what}_unknown",
+                code="entry_unknown",
                 case=case,
+                number=number,
             )
         note(action, case, authorisation.purpose, **{what: number})
