@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -27,7 +27,8 @@ class Network:
     shape
         Shape of the one input; -1 for a free dimension.
     threads
-        Threads of the processor.
+        How many networks of this file may work side by side, one on each thread of
+        the processor.
     inner
         Shape of an inner layer: the network ends at its last addition of that shape,
         and this is its only output.
@@ -45,8 +46,7 @@ class Network:
         threads: int = 2,
         inner: Sequence[int] | None = None,
     ) -> None:
-        options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = _compiled(path, shape, options, inner)
+        compiled = _compiled(path, shape, threads, inner)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
         self.names = [set(output.names) for output in compiled.outputs]
         self._request = compiled.create_infer_request()
@@ -84,29 +84,12 @@ class Streams:
         threads: int = 2,
         between: tuple[str, Sequence[str]] | None = None,
     ) -> None:
-        import openvino
-
-        options = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "PERFORMANCE_HINT": "THROUGHPUT",
-        }
-        compiled = _compiled(path, shape, options, between=between)
+        compiled = _compiled(path, shape, threads, between=between)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
-        self._queue = openvino.AsyncInferQueue(compiled, threads)
-        found: dict[int, list[np.ndarray]] = {}
-        count = len(compiled.outputs)
-
-        # Not a method: the queue would keep this object and this object the queue,
-        # and neither would ever be freed.
-        def keep(request: Any, number: int) -> None:
-            found[number] = [
-                np.array(request.get_output_tensor(place).data)
-                for place in range(count)
-            ]
-
-        self._queue.set_callback(keep)
-        self._found = found
+        self.names = [set(output.names) for output in compiled.outputs]
+        # Waited for in turn, without callbacks: two queues with callbacks, on two
+        # threads, can each wait for the other's interpreter lock.
+        self._requests = [compiled.create_infer_request() for _ in range(threads)]
 
     def __call__(self, arrays: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
         """Run the network on each array; returns the outputs of each, in order.
@@ -114,12 +97,32 @@ class Streams:
         An array is made while those before it are in work, if they come from a
         generator.
         """
-        self._found.clear()
-        for number, array in enumerate(arrays):
-            array = np.ascontiguousarray(array, dtype=self.dtype)
-            self._queue.start_async([array], number)
-        self._queue.wait_all()
-        return [self._found[number] for number in range(len(self._found))]
+        found: list[list[np.ndarray]] = []
+        free, busy = deque(self._requests), deque[Any]()
+        try:
+            for array in arrays:
+                if not free:
+                    found.append(self._ended(busy[0]))
+                    free.append(busy.popleft())
+                request = free.popleft()
+                busy.append(request)
+                request.start_async([np.ascontiguousarray(array, dtype=self.dtype)])
+            found += [self._ended(request) for request in busy]
+        finally:
+            for request in busy:
+                request.wait()
+        return found
+
+    def _ended(self, request: Any) -> list[np.ndarray]:
+        request.wait()
+        return [
+            np.array(request.get_output_tensor(place).data)
+            for place in range(len(self.names))
+        ]
+
+    def output(self, name: str) -> int:
+        """Return the position of the output of that name."""
+        return _position(self.names, name)
 
 
 def _kept(compile_: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,12 +151,18 @@ def _kept(compile_: Callable[..., Any]) -> Callable[..., Any]:
 def _compiled(
     path: Path,
     shape: Sequence[int],
-    options: dict[str, Any],
+    threads: int,
     inner: Sequence[int] | None = None,
     between: tuple[str, Sequence[str]] | None = None,
 ) -> Any:
     import openvino
 
+    # One thread for each input: two that share one cost twice the processor time.
+    options = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": threads,
+        "PERFORMANCE_HINT": "THROUGHPUT",
+    }
     try:
         model = _core().read_model(path)
         model.reshape({model.inputs[0].any_name: openvino.PartialShape(list(shape))})

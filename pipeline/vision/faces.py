@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import supervision as sv
 
-from pipeline.vision.engine import Network
+from pipeline.vision.engine import Network, Streams
 from pipeline.vision.models import weight_path
 from pipeline.vision.types import Faces
 
@@ -57,8 +57,8 @@ class FaceDetector:
     """Finds faces in images and in the head regions of persons."""
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
-        self._network = Network(
-            weight_path(weights_dir, DETECTOR), (-1, 3, -1, -1), threads
+        self._network = Streams(
+            weight_path(weights_dir, DETECTOR), (1, 3, -1, -1), threads
         )
         self._order = [self._network.output(name) for name in _OUTPUTS]
 
@@ -144,12 +144,14 @@ class FaceDetector:
 
     def _detect(self, batch: np.ndarray, score: float) -> list[Faces]:
         """Find faces in uint8 [n, h, w, 3] BGR, sides multiples of 32."""
-        tensor = batch[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
-        outputs = self._network(tensor)
-        heat, size, offset, points = (outputs[index] for index in self._order)
+        found = self._network(
+            image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+            for image in batch
+        )
+        parts = [[one[index][0] for index in self._order] for one in found]
         return [
-            _decode(heat[i, 0], size[i], offset[i], points[i], score)
-            for i in range(len(batch))
+            _decode(heat[0], size, offset, points, score)
+            for heat, size, offset, points in parts
         ]
 
 

@@ -57,7 +57,9 @@ class TestIngest:
         assert (clip.persons, clip.masks["unknown"]) == (60, 3)
         assert clip.clock == "registry"
         assert clip.start_at == datetime.fromisoformat(START)
-        assert [p.part for p in told if p.stored] == [1, 2, 3]
+        assert sorted(p.part for p in told if p.stored) == [1, 2, 3]
+        assert told[-1].done_s == told[-1].duration_s
+        assert np.diff([p.done_s for p in told]).min() >= 0
 
         tracklets = reader.tracklets(site)
         start = tracklets["start_at"].to_pylist()
