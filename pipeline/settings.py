@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         "or Shapefile",
     )
     roads_source: str = Field("", description="whose roads they are, shown on the map")
+    streets: Path | None = Field(
+        None,
+        description="streets by which a trace measures ways: an extract of "
+        "OpenStreetMap (.osm.pbf), GeoPackage, GeoJSON or Shapefile; default: straight "
+        "lines and a detour factor",
+    )
     models_dir: Path | None = Field(
         None, description="model weights; default: DATA_DIR/models"
     )

@@ -131,23 +131,48 @@ def _load(path: Path, _changed: int) -> Roads:
         east + MARGIN_DEG,
         north + MARGIN_DEG,
     )
-    lines: list[np.ndarray] = []
-    ranks: list[np.ndarray] = []
+    found, kinds = lines_within(path, frame)
+    if not len(found):
+        raise CameraError(
+            f"The roads {path} hold no line within the city; give a file that covers "
+            "it, or leave `roads` out of the settings."
+        )
+    return Roads(found, _ranks(kinds), shapely.STRtree(found))
+
+
+def lines_within(
+    path: Path, frame: tuple[float, float, float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the roads of a file that touch a WGS84 box, and the kind of each.
+
+    Parameters
+    ----------
+    path : any file of lines that GDAL reads.
+    frame : west, south, east, north, degrees.
+
+    Returns
+    -------
+    (lines, kinds) : shapely LineStrings and MultiLineStrings (WGS84), and texts, ""
+        where no column tells the kind; n each. What OpenStreetMap does not call a
+        highway is left out.
+
+    Raises
+    ------
+    CameraError
+        If the file cannot be read.
+    """
+    lines, every = [np.empty(0, dtype=object)], [np.empty(0, dtype=object)]
     for layer in _layers(path):
         table = _read(path, layer, frame)
         keep = table.geometry.geom_type.isin(["LineString", "MultiLineString"])
         table = table[keep & ~table.geometry.is_empty]
         kinds = _kinds(table)
         road = ~np.isin(kinds, list(NO_ROADS))
+        if KINDS[0] in table.columns:  # rivers and railways have none
+            road &= kinds != ""
         lines.append(table.geometry.to_numpy()[road])
-        ranks.append(_ranks(kinds[road]))
-    found = np.concatenate(lines) if lines else np.empty(0, dtype=object)
-    if not len(found):
-        raise CameraError(
-            f"The roads {path} hold no line within the city; give a file that covers "
-            "it, or leave `roads` out of the settings."
-        )
-    return Roads(found, np.concatenate(ranks), shapely.STRtree(found))
+        every.append(kinds[road])
+    return np.concatenate(lines), np.concatenate(every)
 
 
 def _layers(path: Path) -> list[str]:
@@ -192,7 +217,7 @@ def _unreadable(path: Path, error: Exception) -> CameraError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return CameraError(
         f"The roads {path} cannot be read ({reason}); give PMTiles, a GeoPackage, "
-        "GeoJSON or a Shapefile."
+        "GeoJSON, a Shapefile or an extract of OpenStreetMap (.osm.pbf)."
     )
 
 

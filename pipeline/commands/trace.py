@@ -35,6 +35,14 @@ def trace(
     user: Annotated[
         str | None, typer.Option("--user", help="Who acts; default: the settings'.")
     ] = None,
+    streets: Annotated[
+        Path | None,
+        typer.Option(
+            "--streets",
+            metavar="FILE",
+            help="Streets by which ways are measured; default: the settings'.",
+        ),
+    ] = None,
     show: Annotated[
         bool,
         typer.Option("--list", help="List the tracklets the order opens; no trace."),
@@ -52,6 +60,8 @@ def trace(
     from pipeline.settings import get_settings
 
     settings = get_settings()
+    if streets is not None:
+        settings = settings.model_copy(update={"streets": streets.absolute()})
     who = identity.acting_user(user, settings=settings)
     authorisation = orders.authorise(case, who, purpose, settings=settings)
     if show:

@@ -65,6 +65,12 @@ def start_of(tracklet_id: int) -> float:
     return EPOCH.timestamp() + tenths / 10
 
 
+def starts_of(tracklet_ids: np.ndarray) -> np.ndarray:
+    """Return the starts packed into tracklet ids: float64, as `start_of`."""
+    tenths = (np.asarray(tracklet_ids) >> _ORDINAL_BITS) & ((1 << _TIME_BITS) - 1)
+    return np.asarray(EPOCH.timestamp() + tenths / 10)
+
+
 def digest63(*parts: object) -> int:
     """Return a stable 63-bit number for the given values (BLAKE2b)."""
     text = "\x1f".join(str(part) for part in parts).encode()

@@ -24,6 +24,7 @@ from pipeline.trace.columns import floats, lonlat, moment
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence
+from pipeline.trace.streets import Streets
 from pipeline.trace.tables import CONTACT, EPISODE, SIGHTING
 
 #: Candidates shown although they are not on the path, the most probable first.
@@ -44,6 +45,7 @@ def assemble(
     decided: review.Decisions,
     rule: contacts.Rule,
     told: Remembered,
+    streets: Streets | None = None,
 ) -> dict[str, pa.Table]:
     """Make the tables of a result but for that of the run.
 
@@ -52,6 +54,7 @@ def assemble(
     found : over the candidates; `rows` are their rows in `passes`.
     seeds : tracklets pointed at.
     told : what the patient remembers.
+    streets : by which inferred legs are drawn, where known.
     """
     shown = _shown(passes, found, rows, decided)
     number = {int(passes.ids[row]): k for k, row in enumerate(shown)}
@@ -70,6 +73,7 @@ def assemble(
         np.array([number[int(one)] for one in mine.ids], dtype=np.int64),
         tracks,
         gaps.between(mine, footage, scope.places),
+        streets,
     )
     people, near = neighbours.company(mine, passes, detections, tracks, rule)
     indoors = _indoors(scope, passes, near)

@@ -11,9 +11,8 @@ from pipeline.trace.passes import Passes
 from pipeline.trace.search import SEOUL, days
 from pipeline.trace.wardrobe import Wardrobe
 
-#: Passes lie within this of the middle of their camera's passes, metres; those
-#: farther away are found as well, for the middle is theirs too.
-_SIGHT_M = 40.0
+#: Shortest stretches of time by which a camera's passes are looked up, seconds.
+_BUCKET_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,15 @@ def _days_of(start: np.ndarray) -> np.ndarray:
     begins = dates[1:] * 86_400.0 - SEOUL.utcoffset(None).total_seconds()
     edges = np.concatenate([[0], np.searchsorted(start, begins), [len(start)]])
     return np.repeat(dates, np.diff(edges))
+
+
+def _ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All whole numbers of ranges [low, high), and how many each range has."""
+    count = np.maximum(high - low, 0)
+    end = np.cumsum(count)
+    at = np.arange(int(end[-1]) if len(end) else 0)
+    at += np.repeat(low - end + count, count)
+    return at, count
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,9 @@ class Field:
         self.wear = self.wardrobe.wear
         present = np.bincount(self.camera_no)
         self.numbers = np.flatnonzero(present)
-        number = np.zeros(len(present), dtype=np.uint16)
-        number[self.numbers] = np.arange(len(self.numbers))
-        where = number[self.camera_no]
+        self._number = np.zeros(len(present), dtype=np.uint16)
+        self._number[self.numbers] = np.arange(len(self.numbers))
+        where = self._number[self.camera_no]
         count = present[self.numbers]
         self.middle = np.column_stack(
             [
@@ -85,21 +93,29 @@ class Field:
             ]
         )
         self.longest = float((self.end - self.start).max(initial=0.0))
-        self._zero = float(self.start.min(initial=0.0))
+        self._zero = float(self.start[0]) if len(self.start) else 0.0
         span = float(self.start.max(initial=0.0)) - self._zero
-        self._stride = span + 2e4 + self.longest
         # By camera; of one camera they are in order of start already.
-        self._order = np.argsort(where, kind="stable")
-        self._key = where.take(self._order) * self._stride
-        self._key += self.start.take(self._order) - self._zero
+        self._order = np.argsort(where, kind="stable").astype(np.int32)
+        self._start = self.start.take(self._order)
         #: Metres within which each camera's passes begin and end around `middle`.
         begins, ends = (
             self._farthest(places, where, count) for places in (self.first, self.last)
         )
         self.radius = np.maximum(begins, ends)
-        sight = max(_SIGHT_M, float(begins.max(initial=0.0)))
-        self._sight = min(sight, 10 * _SIGHT_M)
+        self._error = self._most(self.error_m, count)
+        self._length = self._most(self.end - self.start, count)
         self._tree = cKDTree(self.middle) if len(self.middle) else None
+        self._beside: dict[tuple[int, float], np.ndarray] = {}
+        # Of each camera, by stretches of time: where its passes begin in the order.
+        stretches = min(span / _BUCKET_S, len(where) / max(len(self.numbers), 1))
+        self._buckets = int(stretches) + 1
+        self._bucket_s = max(span / self._buckets, 1.0) * (1 + 1e-9)
+        cell = ((self.start - self._zero) / self._bucket_s).astype(np.int64)
+        cell += where.astype(np.int64) * self._buckets
+        size = len(self.numbers) * self._buckets
+        self._first = np.zeros(size + 1, dtype=np.int32)
+        np.cumsum(np.bincount(cell, minlength=size), out=self._first[1:])
 
     def __len__(self) -> int:
         return len(self.start)
@@ -113,10 +129,10 @@ class Field:
         self, camera: np.ndarray, begin: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
         """Rows of cameras (int64 [k], of `middle`) that start in [begin, end) [k]."""
-        base = camera * self._stride - self._zero
-        low = np.searchsorted(self._key, base + begin)
-        high = np.searchsorted(self._key, base + end)
-        return self._rows(low, high)[0]
+        at, count = _ranges(self._at(camera, begin), self._at(camera, end, after=True))
+        start = self._start[at]
+        kept = (start >= np.repeat(begin, count)) & (start < np.repeat(end, count))
+        return self._order[at[kept]].astype(np.int64)
 
     def cells(self, side_m: float) -> Cells:
         """Return the cameras by squares of a side; made once."""
@@ -149,14 +165,14 @@ class Field:
         most = np.maximum.reduceat(of_camera, np.cumsum(count) - count)
         return np.asarray(np.sqrt(most))
 
-    def _rows(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows in ranges of the index, and how many each range has."""
-        count = np.maximum(high - low, 0)
-        at = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        return self._order[np.repeat(low, count) + at], count
-
     def near(
-        self, tip: np.ndarray, ahead: bool, span: float, speed: float, around: float
+        self,
+        tip: np.ndarray,
+        ahead: bool,
+        span: float,
+        speed: float,
+        around: float,
+        spare: float = 0.0,
     ) -> Reach:
         """Find passes that begin after each tip ends (or end before it begins).
 
@@ -166,38 +182,72 @@ class Field:
         span : seconds within which they follow; a second of overlap is let pass.
         speed : m/s, how far one gets in that time.
         around : metres that are looked at in any case.
+        spare : metres that one gets farther, beside twice the error of the place.
         """
         if self._tree is None or not len(tip):
             none = np.empty(0)
             return Reach(none.astype(np.int64), none.astype(np.int64), none, none)
         place = self.last[tip] if ahead else self.first[tip]
-        radius = max(speed * span, around) + self._sight
-        lists = self._tree.query_ball_point(place, radius, return_sorted=True)
+        reach = max(speed * span + spare, around)
+        lists = [
+            self._cameras_beside(int(camera), reach)
+            for camera in self._number[self.camera_no[tip]]
+        ]
         who = np.repeat(np.arange(len(tip)), [len(one) for one in lists])
-        camera = np.concatenate([np.asarray(one, np.int64) for one in lists])
-        base = camera * self._stride - self._zero
-        if ahead:
-            begin, finish = self.end[tip] - 1, self.end[tip] + span
-        else:
-            begin = self.start[tip] - span - self.longest
-            finish = self.start[tip] + 1
+        camera = np.concatenate(lists)
         # A camera far off is reached late: its early passes need no look.
-        late = np.hypot(*(self.middle[camera] - place[who]).T) - self._sight - around
-        late = np.maximum(late, 0) / speed
-        low = begin[who] + (late if ahead else 0)
-        high = finish[who] - (0 if ahead else late)
-        low = np.searchsorted(self._key, base + low)
-        high = np.searchsorted(self._key, base + high, side="right")
-        row, count = self._rows(low, high)
-        who = np.repeat(who, count)
-        if ahead:
-            gap = self.start[row] - self.end[tip][who]
-            apart = self.first[row] - place[who]
-        else:
-            gap = self.start[tip][who] - self.end[row]
-            apart = self.last[row] - place[who]
+        apart = self.middle[camera] - place[who]
+        free = np.hypot(apart[:, 0], apart[:, 1]) - self.radius[camera]
+        late = (free - spare - 2 * self._error[camera]) / speed
+        late = np.where(free <= around, -1.0, np.maximum(late, -1.0))
+        some = late <= span
+        who, camera, late = who[some], camera[some], late[some]
+        moment = self.end[tip] if ahead else self.start[tip]
+        begin, finish = (late, span) if ahead else (-span - self._length[camera], -late)
+        begin, finish = moment[who] + begin, moment[who] + finish
+        at, count = _ranges(
+            self._at(camera, begin), self._at(camera, finish, after=True)
+        )
+        start, pair = self._start[at], np.repeat(np.arange(len(who)), count)
+        within = (start >= begin[pair]) & (start <= finish[pair])
+        row, who = self._order[at[within]].astype(np.int64), who[pair[within]]
+        gap = start[within] - moment[who] if ahead else moment[who] - self.end[row]
+        kept = (gap <= span) & (gap >= -1) & (row != tip[who])
+        row, who, gap = row[kept], who[kept], gap[kept]
+        apart = (self.first if ahead else self.last)[row] - place[who]
         metres = np.hypot(apart[:, 0], apart[:, 1])
-        kept = (row != tip[who]) & (gap <= span) & (gap >= -1)
-        order = np.flatnonzero(kept)
-        order = order[np.lexsort((row[order], who[order]))]
+        limit = speed * np.maximum(gap, 0) + spare + 2 * self.error_m[row]
+        kept = np.flatnonzero(metres <= np.maximum(limit, around))
+        order = kept[np.argsort(who[kept] * len(self) + row[kept], kind="stable")]
         return Reach(who[order], row[order], gap[order], metres[order])
+
+    def _at(
+        self, camera: np.ndarray, moment: np.ndarray, after: bool = False
+    ) -> np.ndarray:
+        """Where passes of cameras at moments lie in the order, or a little before.
+
+        With `after`, a little behind them.
+        """
+        bucket = np.floor((moment - self._zero) / self._bucket_s) + after
+        bucket = np.clip(bucket, 0, self._buckets).astype(np.int64)
+        return self._first[camera * self._buckets + bucket]
+
+    def _cameras_beside(self, camera: int, reach: float) -> np.ndarray:
+        """Cameras whose passes may be within `reach` metres of those of a camera."""
+        key = (camera, reach)
+        if key not in self._beside:
+            assert self._tree is not None
+            place, own = self.middle[camera], self.radius[camera]
+            far = self.radius + 2 * self._error
+            found = self._tree.query_ball_point(place, reach + own + far.max())
+            some = np.array(sorted(found), dtype=np.int64)
+            apart = np.hypot(*(self.middle[some] - place).T)
+            self._beside[key] = some[apart <= reach + own + far[some]]
+        return self._beside[key]
+
+    def _most(self, values: np.ndarray, count: np.ndarray) -> np.ndarray:
+        """Largest value of each camera's passes."""
+        if not len(values):
+            return np.empty(0)
+        begin = np.cumsum(count) - count
+        return np.asarray(np.maximum.reduceat(values.take(self._order), begin))

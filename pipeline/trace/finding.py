@@ -14,9 +14,11 @@ from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
 from pipeline.trace import hunt, path, review
+from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence, Template, templates_of
+from pipeline.trace.streets import Streets
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def prepare(
     """
     scope = Scope(authorisation, settings)
     hunt.prepare(scope.passes(progress), scope.footage())
+    by_street.of(settings, scope.registry)
 
 
 # Many small products: threads of the library would wait for each other, and sum up
@@ -114,13 +117,14 @@ def find(
     decided: review.Decisions,
     settings: Settings,
     progress: Callable[[float], object] | None = None,
+    streets: Streets | None = None,
 ) -> tuple[Evidence, path.Path, np.ndarray]:
     """Search and path: faces first, then walks around them, then clothing.
 
     `progress` is told the share of the faces looked at, 0..1; raise in it to cancel.
     Returns the evidence, the path over the candidates, and their rows in `passes`.
     """
-    return prepared(passes, footage, seeds, settings, decided, progress).run()
+    return prepared(passes, footage, seeds, settings, decided, progress, streets).run()
 
 
 def prepared(
@@ -130,11 +134,12 @@ def prepared(
     settings: Settings,
     decided: review.Decisions | None = None,
     progress: Callable[[float], object] | None = None,
+    streets: Streets | None = None,
 ) -> hunt.Hunt:
     """Return the hunt that `find` runs."""
     decided = decided or review.Decisions()
     certain = (seeds.certain | decided.certain) - decided.rejected
     return hunt.Hunt(
         passes, footage, seeds.templates, certain, decided, settings.threads,
-        progress, seeds.told,
+        progress, seeds.told, streets,
     )  # fmt: skip

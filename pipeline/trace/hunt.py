@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence, Faces, Template, templates_of
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
+
+if TYPE_CHECKING:
+    from pipeline.trace.streets import Streets
 
 #: Rounds of lending clothing.
 _ROUNDS = 2
@@ -62,9 +65,11 @@ class Hunt:
         threads: int,
         progress: Callable[[float], object] | None = None,
         told: Remembered | None = None,
+        streets: Streets | None = None,
     ) -> None:
         """Search the faces, and arrange what is known of the passes."""
         self.passes, self.threads, self.told = passes, threads, told
+        self.streets = streets
         self.field, traffic = prepare(passes, footage)
         self.sure = passes.rows(certain)
         out = passes.rows(decided.rejected)
@@ -272,7 +277,8 @@ class Hunt:
             looks=looks,
             trusted=np.isin(rows, lenders) | certain,
         )
-        return path.solve(candidates, self.seen, told=self.told), rows
+        found = path.solve(candidates, self.seen, told=self.told, streets=self.streets)
+        return found, rows
 
     def _answer(
         self, held: list[_Supposition]

@@ -13,6 +13,7 @@ from pipeline.trace.columns import lonlat, moment
 from pipeline.trace.contacts import Tracks
 from pipeline.trace.gaps import Gaps
 from pipeline.trace.observations import Passes
+from pipeline.trace.streets import Streets
 from pipeline.trace.tables import LEG
 
 
@@ -23,6 +24,7 @@ def legs(
     sightings: np.ndarray,
     tracks: Tracks,
     gaps: Gaps,
+    streets: Streets | None = None,
 ) -> pa.Table:
     """Draw the path: each pass as seen, each gap between two as inferred.
 
@@ -35,19 +37,20 @@ def legs(
     tracks : the passes' points at whole seconds; a pass without any (no calibration)
         is drawn from its first to its last place.
     gaps : what was to be seen between the passes.
+    streets : default: none are known.
 
     Returns
     -------
-    pa.Table (`tables.LEG`), in order of time. Metres of an inferred leg are the
-    straight line times the detour factor; its line is straight, because the way
-    taken was not seen.
+    pa.Table (`tables.LEG`), in order of time. An inferred leg takes the shortest way
+    by the streets; where none is known its line is straight, and its metres are that
+    line's times the detour factor.
     """
     rows: list[dict[str, Any]] = []
     for k in range(len(passes)):
         rows.append(_seen(passes, k, float(posterior[k]), int(sightings[k]), tracks))
         if k + 1 < len(passes):
             pair = (int(sightings[k]), int(sightings[k + 1]))
-            leg = _inferred(passes, k, float(link[k]), pair)
+            leg = _inferred(passes, k, float(link[k]), pair, streets)
             leg["cameras"] = int(gaps.cameras[k])
             leg["miss_probability"] = float(gaps.miss[k])
             rows.append(leg)
@@ -89,14 +92,24 @@ def _seen(
 
 
 def _inferred(
-    passes: Passes, k: int, probability: float, pair: tuple[int, int]
+    passes: Passes,
+    k: int,
+    probability: float,
+    pair: tuple[int, int],
+    streets: Streets | None,
 ) -> dict[str, Any]:
     places = np.stack([passes.last[k], passes.first[k + 1]])
     leave, arrive = float(passes.end[k]), float(passes.start[k + 1])
     arrive = max(arrive, leave)  # clocks of two cameras may disagree a little
-    straight = float(np.hypot(*(places[1] - places[0])))
-    metres = straight * travel_time.DETOUR_FACTOR
+    way = None if streets is None else streets.way(places[0], places[1])
+    along = _along(places if way is None else way)
+    metres = float(along[-1])
+    if way is None:
+        metres *= travel_time.DETOUR_FACTOR
+    else:
+        places = way
     span = arrive - leave
+    share = along / along[-1] if along[-1] > 0 else np.linspace(0, 1, len(along))
     return _row(
         *pair,
         "inferred",
@@ -105,8 +118,14 @@ def _inferred(
         metres / span if span > 0 else 0.0,
         probability,
         places,
-        np.array([leave, arrive]),
+        leave + share * span,
     )
+
+
+def _along(places: np.ndarray) -> np.ndarray:
+    """Metres along a line [n, 2] to each of its points."""
+    steps = np.hypot(*np.diff(places, axis=0).T)
+    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _row(

@@ -144,9 +144,9 @@ def _walked(
     if avoid is not None:
         taken[avoid] = True
     walks = follow(field, rows, taken)
-    place = np.full(len(field), -1, dtype=np.int64)
-    for k, walk in enumerate(walks):
-        place[walk.rows] = k
+    walked = np.concatenate([walk.rows for walk in walks])
+    whose = np.repeat(np.arange(len(walks)), [len(walk.rows) for walk in walks])
+    order = np.argsort(walked)
     alike = np.zeros((len(walks), len(walks)))
     day = np.array([field.day[walk.rows[0]] for walk in walks])
     for today in np.unique(day):
@@ -165,7 +165,7 @@ def _walked(
         count = np.array(views)[known]
         for n, number in enumerate(which):
             alike[number, which] = law.llr(table[n], int(count[n]), table, count)
-    own = place[rows]
+    own = whose[order[np.searchsorted(walked, rows, sorter=order)]]
     together = np.minimum(alike, alike.T)[np.ix_(own, own)]
     return own, together, [walk.rows for walk in walks]
 

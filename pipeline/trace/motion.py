@@ -130,22 +130,26 @@ def _bell(distance: np.ndarray, sd: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * distance**2 / variance) / (2 * np.pi * variance))
 
 
-def reachable(last: np.ndarray, end: np.ndarray, seen: Seen) -> np.ndarray:
+def reachable(
+    last: np.ndarray, end: np.ndarray, seen: Seen, until: float = np.inf
+) -> np.ndarray:
     """Integral of the spread over what was seen after passes [n].
 
-    They ended at places `last` [n, 2] and moments `end` [n].
+    They ended at places `last` [n, 2] and moments `end` [n]. What began after the
+    moment `until` does not count.
 
     Each pass stands for the footage up to the next one, so that footage in which
     nobody passed (and the patient therefore did not) carries no weight. Of many
     later passes the next ones are all taken, those far ahead ever more thinly.
     """
     if seen.cameras is not None and seen.recorded is not None:
-        return _over_city(last, end, seen, seen.cameras, seen.recorded)
+        return _over_city(last, end, seen, seen.cameras, seen.recorded, until)
     mass = np.zeros(len(end))
     begins = np.searchsorted(seen.at, end, side="right")
     for i, begin in enumerate(begins):
         rows, share = _thinned(len(seen.at) - int(begin))
         rows = rows + begin
+        share = share * (seen.at[rows] <= until)
         distance = np.hypot(*(seen.place[rows] - last[i]).T)
         density = spread(distance, seen.at[rows] - end[i])
         mass[i] = density @ (seen.weight[rows] * share)
@@ -158,10 +162,11 @@ def _over_city(
     seen: Seen,
     cameras: np.ndarray,
     recorded: np.ndarray,
+    until: float,
 ) -> np.ndarray:
     """As `_reachable`, from a table of the spread summed over time."""
     metres, seconds, table = _summed()
-    left = np.log(np.clip(seen.until - end, 1.0, None))
+    left = np.log(np.clip(min(seen.until, until) - end, 1.0, None))
     column = np.interp(left, np.log(seconds), np.arange(len(seconds)))
     low = np.minimum(column.astype(int), len(seconds) - 2)
     share = column - low

@@ -22,10 +22,15 @@ from pipeline.trace.observations import Passes, Scope
 
 #: Seconds before and after a sighting in which others are looked at.
 _AROUND_S = 10.0
+#: Hours of a path whose detections are remembered.
+_REMEMBERED = 256
 
 
 def detections(scope: Scope, mine: Passes) -> pa.Table:
-    """Detections of everybody before the path's cameras while the patient was there."""
+    """Detections of everybody before the path's cameras while the patient was there.
+
+    Remembered with the passes: after a verdict most of them are asked for again.
+    """
     from pipeline.store.schema import DETECTION
 
     hours: dict[int, list[tuple[int, float, float]]] = {}
@@ -39,19 +44,30 @@ def detections(scope: Scope, mine: Passes) -> pa.Table:
         for start, end in spans:
             span = (number, start - _AROUND_S, end + _AROUND_S)
             hours.setdefault(int(start // 3600), []).append(span)
+    memory: dict[tuple[tuple[int, float, float], ...], pa.Table]
+    memory = scope.passes().kept("detections", dict)
     parts = []
-    for of_hour in hours.values():  # what lies together in the store is read at once
-        table = scope.detections(
-            [number for number, _, _ in of_hour],
-            moment(min(start for _, start, _ in of_hour)),
-            moment(max(end for _, _, end in of_hour)),
-        )
-        camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
-        kept = np.zeros(len(at), dtype=bool)
-        for number, start, end in of_hour:
-            kept |= (camera == number) & (at >= start) & (at <= end)
-        parts.append(table.filter(pa.array(kept)))
+    for of_hour in map(tuple, hours.values()):  # lies together in the store
+        if of_hour not in memory:
+            if len(memory) >= _REMEMBERED:
+                memory.pop(next(iter(memory)))
+            memory[of_hour] = _of_hour(scope, of_hour)
+        parts.append(memory[of_hour])
     return pa.concat_tables(parts) if parts else DETECTION.empty_table()
+
+
+def _of_hour(scope: Scope, spans: tuple[tuple[int, float, float], ...]) -> pa.Table:
+    """Detections of cameras in spans of time (number, start, end) of one hour."""
+    table = scope.detections(
+        [number for number, _, _ in spans],
+        moment(min(start for _, start, _ in spans)),
+        moment(max(end for _, _, end in spans)),
+    )
+    camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
+    kept = np.zeros(len(at), dtype=bool)
+    for number, start, end in spans:
+        kept |= (camera == number) & (at >= start) & (at <= end)
+    return table.filter(pa.array(kept))
 
 
 def company(

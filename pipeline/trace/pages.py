@@ -43,6 +43,12 @@ class PlainColumn:
         start = _address(self.whole)
         return np.array([_address(one) - start for one in self.blocks], np.int64)
 
+    @cached_property
+    def _every(self) -> np.ndarray:
+        """`whole` as rows of the blocks' width that begin at any byte, a view."""
+        assert self.whole is not None
+        return sliding_window_view(self.whole, self.blocks[0].shape[1])
+
     def __len__(self) -> int:
         return int(self.first[-1])
 
@@ -66,7 +72,7 @@ class PlainColumn:
         block = np.searchsorted(self.first, rows, side="right") - 1
         if self.whole is not None:
             at = self.offset[block] + (rows - self.first[block]) * stride
-            result = sliding_window_view(self.whole, stride)[at]
+            result = self._every[at]
         else:
             edge = np.flatnonzero(np.diff(block, prepend=-1))
             for begin, end in zip(edge, np.append(edge[1:], len(rows)), strict=True):

@@ -100,13 +100,15 @@ class Passes:
 
         Their ids tell when they begin, so that nothing is searched through.
         """
-        found = []
-        for one in {int(t) for t in tracklets}:
-            about = numbers.start_of(one)
-            low = np.searchsorted(self.start, about - _ID_SLACK)
-            high = np.searchsorted(self.start, about + _ID_SLACK, side="right")
-            found.append((np.flatnonzero(self.ids[low:high] == one) + low)[:1])
-        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+        wanted = np.unique(np.fromiter(tracklets, dtype=np.int64))
+        about = numbers.starts_of(wanted)
+        low = np.searchsorted(self.start, about - _ID_SLACK)
+        high = np.searchsorted(self.start, about + _ID_SLACK, side="right")
+        end = np.cumsum(high - low)
+        at = np.arange(int(end[-1]) if len(end) else 0)
+        at += np.repeat(low - end + (high - low), high - low)
+        same = self.ids[at] == np.repeat(wanted, high - low)
+        return np.sort(at[same])
 
 
 @dataclass(frozen=True)

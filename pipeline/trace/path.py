@@ -15,19 +15,21 @@ never filmed again is an answer too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
+from pipeline.trace import travel
 from pipeline.trace.motion import Seen, reachable, spread
 from pipeline.trace.remembered import Remembered, fold
 
-#: Least seconds needed between places x1, y1 and x2, y2 (metres, arrays).
-LeastSeconds = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+if TYPE_CHECKING:
+    from pipeline.trace.streets import Streets
+
 #: Penalty of a step that cannot be, between two passes that are both certain.
 _IMPOSSIBLE = -60.0
 
@@ -50,6 +52,16 @@ class Candidates:
     linked: np.ndarray | None = None  #: float64 [n], probability of that
     looks: np.ndarray | None = None  #: float64 [n], how much of llr is clothing
     trusted: np.ndarray | None = None  #: bool [n], held to be the patient's
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Scores of steps between n candidates, from row to column."""
+
+    step: np.ndarray  #: float64 [n, n], logarithms, -inf if impossible
+    sound: np.ndarray  #: bool [n, n], steps that may be on the path
+    conflicts: tuple[tuple[int, int], ...]  #: as in `Path`
+    barred: np.ndarray | None = None  #: bool [n, n], by streets; None: unknown
 
 
 @dataclass(frozen=True)
@@ -86,8 +98,9 @@ class Path:
 def solve(
     candidates: Candidates,
     seen: Seen,
-    least_seconds: LeastSeconds | None = None,
+    least_seconds: travel.LeastSeconds | None = None,
     told: Remembered | None = None,
+    streets: Streets | None = None,
 ) -> Path:
     """Find the most probable path and every candidate's posterior.
 
@@ -98,6 +111,7 @@ def solve(
     least_seconds : travel-time bound; default: that of
         `cameras.travel_time`, by vehicle along the straight line.
     told : what the patient remembers.
+    streets : where known, the way by them bounds the time as well.
 
     Notes
     -----
@@ -112,15 +126,16 @@ def solve(
     if n == 0:
         none = np.empty(0, np.int64)
         return Path(none, none, np.empty(0), np.empty(0), 1.0)
-    found = _solved(candidates, seen, least_seconds or _straight, told)
+    score = _steps(candidates, seen, least_seconds or travel.straight, streets)
+    found = _solved(candidates, seen, score, told)
     if told is None or not len(told):
         return found
     # How probable each statement is: what is left of the whole without it.
     fits = []
     for k in range(len(told)):
-        less = _solved(candidates, seen, least_seconds or _straight, told.without(k))
+        less = _solved(candidates, seen, score, told.without(k))
         fits.append(-np.expm1(min(less.evidence - found.evidence, 0.0)))
-    plain = _solved(candidates, seen, least_seconds or _straight, None)
+    plain = _solved(candidates, seen, score, None)
     # Of a stranger, a statement says 1 / (1 - REMEMBERED_TRUE) on average.
     gain = found.evidence - plain.evidence + len(told) * np.log(1 - c.REMEMBERED_TRUE)
     return replace(found, fits=np.array(fits), told=float(gain))
@@ -129,15 +144,15 @@ def solve(
 def _solved(
     candidates: Candidates,
     seen: Seen,
-    least_seconds: LeastSeconds,
+    score: Steps,
     told: Remembered | None,
 ) -> Path:
-    step, sound, conflicts = _steps(candidates, seen, least_seconds)
+    step, sound = score.step.copy(), score.sound.copy()
     begin, finish, nothing = _ends(candidates, seen)
     walked = None
     if told is not None and len(told):
         walked, nothing = fold(told, candidates, seen, step, begin, finish, nothing)
-    _walk_on(candidates, step, sound, begin, finish, walked)
+    _walk_on(candidates, step, sound, begin, finish, walked, score.barred)
     llr = np.where(candidates.certain, 0.0, candidates.llr)
     best = _viterbi(llr, step, begin, finish, nothing)
     posterior, forward, backward, total = _posteriors(llr, step, begin, finish, nothing)
@@ -152,7 +167,7 @@ def _solved(
         posterior=posterior,
         link=np.empty(0),
         absent=float(np.exp(nothing - total)),
-        conflicts=conflicts,
+        conflicts=score.conflicts,
         evidence=total,
         chain=chain,
     )
@@ -190,12 +205,11 @@ def best_of(
 
 
 def _steps(
-    these: Candidates, seen: Seen, least_seconds: LeastSeconds
-) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]]:
-    """Log score of each step [n, n] (from row, to column), -inf if impossible.
-
-    Beside it bool [n, n]: steps that may be on the path.
-    """
+    these: Candidates,
+    seen: Seen,
+    least_seconds: travel.LeastSeconds,
+    streets: Streets | None = None,
+) -> Steps:
     n = len(these.start)
     step = np.full((n, n), -np.inf)
     mass = reachable(these.last, these.end, seen)
@@ -209,7 +223,12 @@ def _steps(
     error = np.hypot(these.error_m[j], these.error_m[i])
     score = np.log(c.PRIOR_NEXT) - np.log(these.rate[j] * mass[i])
     score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
-    score += _travel(these, i, j, distance, gap, error, least_seconds)
+    slow = None
+    if streets is not None:
+        cameras = these.camera_no[i], these.camera_no[j]
+        metres = streets.least(cameras, (these.last[i], these.first[j])) - 2 * error
+        slow = np.maximum(metres - travel_time.SLACK_M, 0) / travel_time.VEHICLE_MPS
+    score += travel.penalty(these, i, j, distance, gap, error, least_seconds, slow)
     # A certain pass cannot be stepped over.
     score[passed[j] > passed[i + 1]] = -np.inf
     step[i, j] = score
@@ -217,7 +236,11 @@ def _steps(
         if not np.isfinite(step[one, other]):
             step[one, other] = _IMPOSSIBLE
             conflicts.append((one, other))
-    return step, np.isfinite(step), tuple(conflicts)
+    barred = None
+    if slow is not None:
+        barred = np.zeros((n, n), dtype=bool)
+        barred[i, j] = slow - gap > c.CLOCK_LIMIT_SECONDS
+    return Steps(step, np.isfinite(step), tuple(conflicts), barred)
 
 
 def _walk_on(
@@ -227,6 +250,7 @@ def _walk_on(
     begin: np.ndarray,
     finish: np.ndarray,
     walked: np.ndarray | None = None,
+    barred: np.ndarray | None = None,
 ) -> None:
     """Let the path go along walks; entering or leaving one midway must be paid for.
 
@@ -252,49 +276,13 @@ def _walk_on(
     # Nor does a walk step over a pass that is certain and none of its own.
     passed = np.concatenate([[0], np.cumsum(these.certain)])
     whole = passed[later] == passed[earlier + 1]
+    if barred is not None:  # it was followed along straight lines
+        whole &= ~barred[earlier, later]
     earlier, later, linked = earlier[whole], later[whole], linked[whole]
     step[earlier, later] = np.log(linked)
     if walked is not None:
         step[earlier, later] += walked[earlier, later]
     sound[earlier, later] = True
-
-
-def _travel(
-    these: Candidates,
-    i: np.ndarray,
-    j: np.ndarray,
-    distance: np.ndarray,
-    gap: np.ndarray,
-    error: np.ndarray,
-    least_seconds: LeastSeconds,
-) -> np.ndarray:
-    """Log penalty [k] of steps from `i` to `j` for clocks that would have to differ.
-
-    -inf where a step is impossible.
-    """
-    same = these.camera_no[j] == these.camera_no[i]
-    # Places are uncertain: a step may be shorter by twice the error of both.
-    share = np.clip(1 - 2 * error / np.maximum(distance, 1e-6), 0, 1)
-    (x, y), (to_x, to_y) = these.last[i].T, these.first[j].T
-    need = np.asarray(
-        least_seconds(x, y, x + (to_x - x) * share, y + (to_y - y) * share),
-        dtype=float,
-    )
-    near = distance <= c.OVERLAP_METRES + 2 * error
-    missing = np.maximum(need - gap, 0.0)
-    # Neighbouring cameras may see one person at the same moment.
-    together = ~same & near & (gap < 0)
-    missing = np.where(together, 0.0, missing)
-    wrong = c.CLOCK_WRONG_SHARE
-    penalty = np.log(
-        (1 - wrong) * np.exp(-0.5 * (missing / c.CLOCK_SD_SECONDS) ** 2) + wrong
-    )
-    penalty[missing > c.CLOCK_LIMIT_SECONDS] = -np.inf
-    penalty[same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)] = -np.inf
-    penalty[~same & ~near & (gap < -c.CLOCK_LIMIT_SECONDS)] = -np.inf
-    # Whoever leaves first was not the one who is still there.
-    penalty[these.end[j] < these.end[i]] = -np.inf
-    return penalty
 
 
 def _ends(these: Candidates, seen: Seen) -> tuple[np.ndarray, np.ndarray, float]:
@@ -373,14 +361,6 @@ def _clash(rows: np.ndarray, these: Candidates) -> int | None:
                 if free:
                     return min(free, key=lambda row: float(these.llr[row]))
     return None
-
-
-def _straight(
-    x1: np.ndarray, y1: np.ndarray, x2: np.ndarray, y2: np.ndarray
-) -> np.ndarray:
-    """As `travel_time.minimum_seconds`, for arrays."""
-    straight = np.hypot(x2 - x1, y2 - y1)
-    return np.maximum(straight - travel_time.SLACK_M, 0.0) / travel_time.VEHICLE_MPS
 
 
 def _logsum(values: np.ndarray) -> float:

@@ -18,9 +18,6 @@ from pipeline.cameras import travel_time
 from pipeline.trace import constants as c
 from pipeline.trace.motion import Seen, reachable, spread, whereabouts
 
-#: Area (square metres) over which a person may be, at least.
-_LEAST_AREA = 1e6
-
 
 @dataclass(frozen=True)
 class Remembered:
@@ -105,10 +102,15 @@ def fold(
     first: list[float] = []  # beginning there
     for a in range(len(told)):
         before = these.start <= told.at[a]
-        come = np.where(before, _come(told, a, these), -np.inf)
-        start = float(np.log(c.PRIOR_PRESENT) - np.log(area))
+        come = _come(told, a, these) + _unseen(these.last, these.end, told, a, seen)
+        come = np.where(before, come, -np.inf)
+        start = float(np.log(c.PRIOR_PRESENT) - np.log(area)) + _unseen_yet(
+            told, a, seen
+        )
         for b in range(a):
             on = float(_between(told, b, a))
+            here = told.place[b : b + 1], told.at[b : b + 1]
+            on += float(_unseen(*here, told, a, seen)[0])
             come = np.logaddexp(come, into[b] + worth + on)
             start = float(np.logaddexp(start, first[b] + worth + on))
         into.append(come)
@@ -137,6 +139,26 @@ def _come(told: Remembered, a: int, these: Passing) -> np.ndarray:
     return np.log(whereabouts(away, gap, told.metres[a])) + _possible(
         told, a, away, gap, these.error_m
     )
+
+
+def _unseen(
+    place: np.ndarray, since: np.ndarray, told: Remembered, a: int, seen: Seen
+) -> np.ndarray:
+    """Log probability [n] of not being seen from a place and moment up to being there.
+
+    Without it, sequences that go by what is remembered alone would be free to leave
+    out every camera on the way, which those that go by passes are not.
+    """
+    soon = reachable(place, since, seen, until=float(told.at[a]))
+    share = np.minimum(soon / reachable(place, since, seen), 1.0)
+    return np.asarray(np.log1p(-c.PRIOR_NEXT * share))
+
+
+def _unseen_yet(told: Remembered, a: int, seen: Seen) -> float:
+    """Log probability of not being seen at all up to being there."""
+    whole = float(seen.weight.sum())
+    before = float(seen.weight[: np.searchsorted(seen.at, told.at[a])].sum())
+    return float(np.log1p(-c.PRIOR_NEXT * before / max(whole, 1e-9)))
 
 
 def _leave(told: Remembered, a: int, these: Passing, seen: Seen) -> np.ndarray:
@@ -172,8 +194,12 @@ def _possible(
 
 
 def _area(seen: Seen) -> float:
-    """Square metres of the box around all passes."""
-    if not len(seen.place):
-        return _LEAST_AREA
-    sides = seen.place.max(axis=0) - seen.place.min(axis=0)
-    return float(max(sides[0] * sides[1], _LEAST_AREA))
+    """Square metres of the box around all passes, and as far around as people walk.
+
+    A box of a few cameras alone would be smaller than where somebody may have got to
+    between two statements, so that two right ones would contradict each other.
+    """
+    sides = np.zeros(2)
+    if len(seen.place):
+        sides = seen.place.max(axis=0) - seen.place.min(axis=0)
+    return float(np.prod(sides + 2 * c.SPREAD_WALK[1]))

@@ -27,6 +27,7 @@ from pipeline.trace import (
     path,
     results,
     review,
+    streets,
 )
 from pipeline.trace import constants as c
 from pipeline.trace.contacts import Rule
@@ -118,6 +119,7 @@ def trace(
         if tracklet is not None:
             galleries.enrol_tracklet(authorisation, int(tracklet), settings=settings)
         seeds = seeds_of(authorisation, passes, settings)
+        ways = streets.of(settings, scope.registry)
     except NotAuthorisedError as error:
         _refused(settings, authorisation, tracklet, error)
         raise
@@ -125,17 +127,17 @@ def trace(
     decided = review.apply(reviews.verdicts(authorisation, settings=settings))
     clock.stage("search")
     evidence, found, rows = find(
-        passes, footage, seeds, decided, settings, clock.within
+        passes, footage, seeds, decided, settings, clock.within, ways
     )
     clock.stage("contacts")
     made = assembly.assemble(
         scope, passes, footage, evidence, found, rows, seeds.certain, decided,
-        rule or Rule(), seeds.told,
+        rule or Rule(), seeds.told, ways,
     )  # fmt: skip
     mine = passes.take(rows[found.rows])
     hasty = haste.passes_at_triage(scope, passes, mine)
     remarks = (
-        *_remarks(passes, footage, scope, evidence, found, rows, seeds),
+        *_remarks(passes, footage, scope, evidence, found, rows, seeds, ways),
         *haste.remark(hasty, len(mine)),
     )
     clock.stage("store")
@@ -187,6 +189,7 @@ def _remarks(
     found: path.Path,
     rows: np.ndarray,
     seeds: Seeds,
+    ways: streets.Streets | None,
 ) -> tuple[str, ...]:
     remarks = [*seeds.remarks, *evidence.remarks]
     cameras = len(set(footage.camera_no.tolist()))
@@ -209,7 +212,7 @@ def _remarks(
             f"path with a probability of {fits[k]:.0%} only; ask again, or review the "
             "sightings before and after."
         )
-    remarks += _odd_clocks(passes, passes.take(rows[found.rows]))
+    remarks += _odd_clocks(passes, passes.take(rows[found.rows]), ways)
     for i, j in found.conflicts:
         one, other = int(passes.ids[rows[i]]), int(passes.ids[rows[j]])
         remarks.append(
@@ -227,13 +230,19 @@ def _remarks(
     return tuple(dict.fromkeys(remarks))
 
 
-def _odd_clocks(passes: Passes, mine: Passes) -> list[str]:
+def _odd_clocks(
+    passes: Passes, mine: Passes, ways: streets.Streets | None
+) -> list[str]:
     """Tell of steps of the path that clocks or places must be wrong to allow."""
     names = mine.stored(["camera_id"])["camera_id"].to_pylist()
     told, asked = [], set()
     for k in range(len(mine) - 1):
         error = 2 * float(np.hypot(mine.error_m[k], mine.error_m[k + 1]))
         metres = float(np.hypot(*(mine.first[k + 1] - mine.last[k]))) - error
+        if ways is not None:
+            pair = mine.camera_no[k : k + 1], mine.camera_no[k + 1 : k + 2]
+            least = ways.least(pair, (mine.last[k : k + 1], mine.first[k + 1 : k + 2]))
+            metres = float(np.fmax(metres, least[0] - error))
         need = max(metres - travel_time.SLACK_M, 0) / travel_time.VEHICLE_MPS
         short = need - float(mine.start[k + 1] - mine.end[k])
         if metres <= c.OVERLAP_METRES or short <= 2 * c.CLOCK_SD_SECONDS:

@@ -8,6 +8,7 @@ with the rows of its own model only.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta, timezone
@@ -24,6 +25,8 @@ SEOUL = timezone(timedelta(hours=9))
 _MASKED = ("worn", "incorrect")
 #: Least cosine of a face worth scoring; below it the evidence is at its floor.
 FACE_LEAST = 0.25
+#: Sets of templates of which what was worked out is remembered.
+_REMEMBERED = 32
 #: Rows from which the strangers' statistics are taken at most.
 _COHORT_ROWS = 20_000
 
@@ -60,6 +63,31 @@ class Evidence:
         return int(np.searchsorted(self.rows, row))
 
 
+@dataclass
+class _Learnt:
+    """What was worked out about one person's templates; kept with the passes."""
+
+    slot: np.ndarray  #: int32 [n], where each pass's figures lie in `told`; 0: nowhere
+    told: np.ndarray  #: float64 [m, 2], evidence and best cosine; room for more
+    used: int  #: rows of `told` in use
+    strong: dict[float, np.ndarray]  #: rows of passes by least evidence
+
+    @classmethod
+    def nothing(cls, passes: int) -> _Learnt:
+        """Begin with nothing."""
+        return cls(np.zeros(passes, dtype=np.int32), np.empty((1024, 2)), 1, {})
+
+    def put(self, told: np.ndarray) -> np.ndarray:
+        """Keep figures [k, 2]; return where they lie, int32 [k]."""
+        begin, self.used = self.used, self.used + len(told)
+        if self.used > len(self.told):
+            wider = np.empty((2 * self.used, 2))
+            wider[:begin] = self.told[:begin]
+            self.told = wider
+        self.told[begin : self.used] = told
+        return np.arange(begin, self.used, dtype=np.int32)
+
+
 class Faces:
     """How well each face fits one person, worked out for the passes asked about."""
 
@@ -76,19 +104,21 @@ class Faces:
             for model in sorted({one.model for one in faces})
             if calibration.is_calibrated(model)
         }
-        n = len(passes)
-        self._known = np.zeros(n, dtype=bool)
-        self._llr, self._best = np.zeros(n), np.zeros(n)
+        every: dict[bytes, _Learnt] = passes.kept("faces", dict)
+        key = _digest(faces)
+        learnt = every.pop(key, None)
+        self._learnt = _Learnt.nothing(len(passes)) if learnt is None else learnt
+        every[key] = self._learnt  # the last used is let go last
+        if len(every) > _REMEMBERED:
+            every.pop(next(iter(every)))
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Evidence [k] of some rows; 0 where there is no face to compare."""
-        self._learn(rows)
-        return np.asarray(self._llr[rows])
+        return self._told(rows)[:, 0]
 
     def similarity(self, rows: np.ndarray) -> np.ndarray:
         """Best cosine [k] of some rows, NaN where there is none."""
-        self._learn(rows)
-        return np.asarray(self._best[rows])
+        return self._told(rows)[:, 1]
 
     def strong(
         self,
@@ -103,6 +133,10 @@ class Faces:
         threads : of the scan; the result is the same for any.
         progress : told the share done, 0..1; raise in it to cancel.
         """
+        if least_llr in self._learnt.strong:
+            if progress is not None:
+                progress(1.0)
+            return self._learnt.strong[least_llr]
         found = [np.empty(0, np.int64)]
         for model, views in self._views.items():
             vectors, levels = _probes(model, views, least_llr)
@@ -116,15 +150,23 @@ class Faces:
                     )[0]
                 )
         rows = np.unique(np.concatenate(found))
-        return rows[self[rows] >= least_llr]
+        rows = rows[self[rows] >= least_llr]
+        self._learnt.strong[least_llr] = rows
+        return rows
 
-    def _learn(self, rows: np.ndarray) -> None:
-        fresh = rows[~self._known[rows]]
-        if not len(fresh):
-            return
-        fresh = np.unique(fresh)
-        self._known[fresh] = True
-        self._best[fresh] = np.nan
+    def _told(self, rows: np.ndarray) -> np.ndarray:
+        """Evidence and best cosine [k, 2] of some rows."""
+        learnt = self._learnt
+        slot = learnt.slot[rows]
+        if not slot.all():
+            fresh = np.unique(rows[slot == 0])
+            learnt.slot[fresh] = learnt.put(self._learn(fresh))
+            slot = learnt.slot[rows]
+        return np.asarray(learnt.told[slot])
+
+    def _learn(self, fresh: np.ndarray) -> np.ndarray:
+        """Work out evidence and best cosine [k, 2] of rows, ascending."""
+        result = np.column_stack([np.zeros(len(fresh)), np.full(len(fresh), np.nan)])
         for model, views in self._views.items():
             some, cosines = _cosines(
                 self.passes, "face", model, views, FACE_LEAST, fresh
@@ -146,8 +188,10 @@ class Faces:
                 parts[:, k] = calibration.face_llr(
                     seen, np.fmin(widths, view.width_px), masked, model
                 )
-            self._llr[some] += _mean_likelihood(parts)
-            self._best[some] = np.fmax(self._best[some], _best(cosines))
+            at = np.searchsorted(fresh, some)
+            result[at, 0] += _mean_likelihood(parts)
+            result[at, 1] = np.fmax(result[at, 1], _best(cosines))
+        return result
 
     def _before_masks(
         self,
@@ -270,6 +314,16 @@ def _probes(
                 calibration.least_similarity(least_llr, kind, one.width_px, model)
             )
     return vectors, least
+
+
+def _digest(faces: Sequence[Template]) -> bytes:
+    """Tell templates apart."""
+    found = hashlib.blake2b(digest_size=16)
+    for one in faces:
+        found.update(repr((one.model, one.mask, one.width_px)).encode())
+        for vector in (one.vector, one.masked_vector):
+            found.update(b"-" if vector is None else vector.tobytes())
+    return found.digest()
 
 
 def _face_remarks(passes: Passes, faces: Sequence[Template]) -> tuple[str, ...]:

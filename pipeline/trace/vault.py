@@ -232,11 +232,11 @@ class Vault:
     ) -> pages.PlainColumn:
         """The embeddings of one model in a chunk, in order."""
         chunk = self.chunks[number]
-        span = slice(int(self.first[number]), int(self.first[number + 1]))
-        codes = self.codes[kind][span]
-        count = int((codes == code).sum())
 
         def make() -> pages.PlainColumn:
+            span = slice(int(self.first[number]), int(self.first[number + 1]))
+            codes = self.codes[kind][span]
+            count = int((codes == code).sum())
             name = f"{kind}_{part}"
             column = None
             if not ((codes >= 0) & (codes != code)).any():

@@ -18,6 +18,10 @@ from pipeline.trace.field import Field, Reach
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
+#: Metres beyond a walker's reach, beside the errors of places.
+_SPARE_METRES = 5.0
+#: What is remembered of walks at most: sets of anchors, and tips.
+_REMEMBERED, _ONWARD = 512, 200_000
 #: Scores without clothing at which a pass is no longer looked at, and what the
 #: directions can add to them at most (two of three count at a time).
 _HOPELESS, _TURNS_MOST = -6.0, 2 * np.log(2.4) + 1e-9
@@ -47,7 +51,32 @@ def follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> list[Walk]:
     anchors = np.asarray(anchors, dtype=np.int64)
     _, first = np.unique(anchors, return_index=True)
     anchors = anchors[np.sort(first)]
-    anchors = anchors[~taken[anchors]]
+    memory: dict[bytes, list[_Followed]] = field.passes.kept("followed", dict)
+    key = anchors.tobytes()
+    for one in memory.get(key, ()):
+        if (taken[one.asked] == one.taken).all():
+            taken[one.fresh] = True
+            return one.walks
+    found = _follow(field, anchors, taken)
+    if len(memory) >= _REMEMBERED:
+        memory.pop(next(iter(memory)))
+    memory[key] = [found, *memory.pop(key, [])[:3]]
+    return found.walks
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """Walks that were followed, and what they depend on beside the field."""
+
+    asked: np.ndarray  #: int64, rows that would have been taken, or were
+    taken: np.ndarray  #: bool, whether each was in a walk before
+    fresh: np.ndarray  #: int64, rows of the walks
+    walks: list[Walk]
+
+
+def _follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> _Followed:
+    asked, fresh = [anchors], [anchors[~taken[anchors]]]
+    anchors = fresh[0]
     taken[anchors] = True
     rows: list[list[int]] = [[int(one)] for one in anchors]
     link: list[list[float]] = [[] for _ in anchors]
@@ -56,9 +85,11 @@ def follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> list[Walk]:
         for _ in range(c.WALK_STEPS):
             if not len(active):
                 break
-            walk, row, probability = _next(
+            good, walk, row, probability = _next(
                 field, [rows[k] for k in active], ahead, taken
             )
+            asked.append(good)
+            fresh.append(row)
             for k, one, p in zip(active[walk], row, probability, strict=True):
                 if ahead:
                     rows[k].append(int(one))
@@ -68,24 +99,72 @@ def follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> list[Walk]:
                     link[k].insert(0, float(p))
             taken[row] = True
             active = active[walk]
-    return [
+    walks = [
         Walk(np.array(r, dtype=np.int64), np.array(p, dtype=float))
         for r, p in zip(rows, link, strict=True)
     ]
+    every, new = np.unique(np.concatenate(asked)), np.concatenate(fresh)
+    return _Followed(every, taken[every] & ~np.isin(every, new), new, walks)
 
 
 def _next(
     field: Field, walks: list[list[int]], ahead: bool, taken: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The pass that goes on with each walk: (walk, row, probability), some walks.
+
+    Before them all rows that would, were they in no other walk.
+    """
+    tip = [rows[-1] if ahead else rows[0] for rows in walks]
+    whose, row, score = _onward(field, tip, ahead)
+    alike = _alike(field, walks, whose, row)
+    score = np.where(alike < c.WALK_LEAST_ALIKE, -np.inf, score + alike)
+    weight = np.exp(np.minimum(score, 50))
+    whole = np.bincount(whose, weights=weight, minlength=len(tip))
+    share = weight / (whole[whose] + 1 - c.WALK_ON_SHARE)
+    likely = np.flatnonzero(share >= c.WALK_LEAST_LINK)
+    good = likely[~taken[row[likely]]]
+    # At most one pass has a share above a half; two walks may want the same one.
+    order = good[np.lexsort((whose[good], -share[good]))]
+    order = order[np.sort(np.unique(row[order], return_index=True)[1])]
+    order = order[np.argsort(whose[order], kind="stable")]
+    order = order[np.diff(whose[order], prepend=-1) > 0]
+    return row[likely], whose[order], row[order], np.minimum(share[order], 0.999)
+
+
+def _onward(
+    field: Field, tip: list[int], ahead: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pass that goes on with each walk: (walk, row, probability), some walks."""
-    tip = np.array([rows[-1] if ahead else rows[0] for rows in walks], dtype=np.int64)
-    near = field.near(tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES)
+    """Passes that may follow each tip, clothing apart: (number of tip, row, score).
+
+    Remembered with the passes: a trace after a verdict asks for most of them again.
+    """
+    memory: dict[tuple[int, bool], tuple[np.ndarray, np.ndarray]]
+    memory = field.passes.kept("onward", dict)
+    fresh = [one for one in tip if (one, ahead) not in memory]
+    if fresh:
+        near, score = _hopeful(field, np.array(fresh, dtype=np.int64), ahead)
+        edges = np.searchsorted(near.tip, np.arange(len(fresh) + 1)).tolist()
+        for one, low, high in zip(fresh, edges[:-1], edges[1:], strict=True):
+            memory[one, ahead] = near.row[low:high].copy(), score[low:high].copy()
+    found = [memory[one, ahead] for one in tip]
+    whose = np.repeat(np.arange(len(tip)), [len(rows) for rows, _ in found])
+    if len(memory) > _ONWARD:
+        memory.clear()
+    rows, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+    return whose, rows, scores
+
+
+def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndarray]:
+    """Passes that may follow each tip, and the score of each but for clothing."""
+    near = field.near(
+        tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES, _SPARE_METRES
+    )
     busy = np.bincount(
         near.tip[(near.metres < _BUSY_METRES) & (near.gap < _BUSY_SECONDS)],
         minlength=len(tip),
     )
-    limit = c.WALK_FASTEST * np.maximum(near.gap, 0) + 5 + 2 * field.error_m[near.row]
-    kept = near.metres <= limit
+    limit = c.WALK_FASTEST * np.maximum(near.gap, 0) + _SPARE_METRES
+    kept = near.metres <= limit + 2 * field.error_m[near.row]
     same = field.camera_no[near.row] == field.camera_no[tip[near.tip]]
     kept &= ~(same & (near.gap < 0))
     near = near.take(kept)
@@ -100,19 +179,7 @@ def _next(
     near, score = near.take(hopeful), score[hopeful]
     score += _turns(field, tip, near, ahead)
     hopeful = score > _HOPELESS
-    near, score = near.take(hopeful), score[hopeful]
-    alike = _alike(field, walks, near)
-    score = np.where(alike < c.WALK_LEAST_ALIKE, -np.inf, score + alike)
-    weight = np.exp(np.minimum(score, 50))
-    whole = np.bincount(near.tip, weights=weight, minlength=len(tip))
-    share = weight / (whole[near.tip] + 1 - c.WALK_ON_SHARE)
-    good = np.flatnonzero((share >= c.WALK_LEAST_LINK) & ~taken[near.row])
-    # At most one pass has a share above a half; two walks may want the same one.
-    order = good[np.lexsort((near.tip[good], -share[good]))]
-    order = order[np.sort(np.unique(near.row[order], return_index=True)[1])]
-    order = order[np.argsort(near.tip[order], kind="stable")]
-    order = order[np.diff(near.tip[order], prepend=-1) > 0]
-    return near.tip[order], near.row[order], np.minimum(share[order], 0.999)
+    return near.take(hopeful), score[hopeful]
 
 
 def _movement(field: Field, tip: np.ndarray, near: Reach) -> np.ndarray:
@@ -155,19 +222,21 @@ def _turn(one: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(known, evidence, 0.0)
 
 
-def _alike(field: Field, walks: list[list[int]], near: Reach) -> np.ndarray:
+def _alike(
+    field: Field, walks: list[list[int]], whose: np.ndarray, row: np.ndarray
+) -> np.ndarray:
     """Evidence of clothing that passes go on with their walks."""
-    result = np.zeros(len(near.row))
-    if not len(near.row):
+    result = np.zeros(len(row))
+    if not len(row):
         return result
-    used = np.unique(near.tip)
+    used = np.unique(whose)
     members = np.concatenate([np.array(walks[k], dtype=np.int64) for k in used])
     owner = np.repeat(used, [len(walks[k]) for k in used])
     day = field.day
-    for today in np.unique(day[near.row]):
+    for today in np.unique(day[row]):
         mine = day[members] == today
-        theirs = np.flatnonzero(day[near.row] == today)
-        rows = np.concatenate([members[mine], near.row[theirs]])
+        theirs = np.flatnonzero(day[row] == today)
+        rows = np.concatenate([members[mine], row[theirs]])
         worn, law = field.wear(rows)
         if law is None:
             continue
@@ -178,12 +247,12 @@ def _alike(field: Field, walks: list[list[int]], near: Reach) -> np.ndarray:
         mean = np.zeros((len(walks), known.shape[1]))
         np.add.at(mean, of[seen], known[seen])
         mean /= np.maximum(views, 1)[:, None]
-        whose = near.tip[theirs]
-        both = ~np.isnan(asked[:, 0]) & (views[whose] > 0)
+        mine_of = whose[theirs]
+        both = ~np.isnan(asked[:, 0]) & (views[mine_of] > 0)
         if both.any():
             result[theirs[both]] = law.llr(
-                mean[whose[both]],
-                views[whose[both]],
+                mean[mine_of[both]],
+                views[mine_of[both]],
                 asked[both],
                 np.ones(int(both.sum())),
             )

@@ -58,6 +58,30 @@ def test_what_cannot_be_is_not_believed_and_changes_little():
     assert found.fits[0] < 0.05
 
 
+@pytest.mark.parametrize("spoken", [[0, 2, 4], [0, 1, 2, 3, 4]])
+def test_right_statements_do_not_take_from_each_other(spoken):
+    """Five cameras, five passes before each; he remembers where he was."""
+    at, place = (
+        400.0 * np.arange(5),
+        np.column_stack([350.0 * np.arange(5), np.zeros(5)]),
+    )
+    start = (at[:, None] + np.arange(-20.0, 21, 10)).ravel()
+    where, number = np.repeat(place, 5, axis=0), np.repeat(np.arange(5), 5)
+    llr = np.tile([-1.5, -1.5, 1.0, -1.5, -1.5], 5)
+    these = chain(start, where, llr, camera=number, rate=5 / 60)
+    seen = motion.Seen(where, start, np.full(25, 12.0), 300.0)
+    his = 5 * np.array(spoken) + 2
+    together = path.solve(these, seen, told=told(at[spoken], place[spoken], 60))
+    alone = [
+        path.solve(these, seen, told=told(at[k : k + 1], place[k : k + 1], 60))
+        for k in spoken
+    ]
+    each = np.array([one.posterior[row] for one, row in zip(alone, his, strict=True)])
+    assert (each > 0.8).all()
+    assert (together.posterior[his] >= 0.9 * each).all()
+    assert (together.fits >= 0.95).all()
+
+
 def test_nothing_remembered_is_the_chain_as_it_was():
     place = [(0, 0), (100, 0), (300, 0)]
     these = chain([0, 100, 300], place, [3, 2, 4])

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.casebook import reviews
 from pipeline.evaluate import trace_figures as figures
-from pipeline.trace import calibration, clothing
+from pipeline.trace import calibration, clothing, observations
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Scope
@@ -104,3 +104,50 @@ def test_stays_are_matched_by_place_and_time():
     assert counts == (1, 1, 1)
     assert errors == [40]
     assert figures.match_stays(said, np.array([[900.0, 0, 40, 990]]))[0] == (0, 1, 1)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_who_is_in_reach_is_found_as_by_looking_at_everybody(world, authorise, ahead):
+    rng = np.random.default_rng(4)
+    numbers = [world.camera(*rng.uniform(0, 700, 2)) for _ in range(12)]
+    for _ in range(240):
+        number = numbers[int(rng.integers(12))]
+        world.stand(
+            world.person(), number, rng.uniform(0, 3000), int(rng.integers(3, 40))
+        )
+    for number in numbers:
+        world.film(number, 0, 3500)
+    field = Field(Scope(authorise(), world.settings, world.publish()).passes())
+    tip = np.arange(0, len(field), 7)
+    near = field.near(tip, ahead, 180.0, 2.5, 150.0, 5.0)
+    expected = []
+    for n, one in enumerate(tip):
+        for row in range(len(field)):
+            a, b = (one, row) if ahead else (row, one)
+            gap = field.start[b] - field.end[a]
+            metres = np.hypot(*(field.first[b] - field.last[a]))
+            limit = 2.5 * max(gap, 0) + 5 + 2 * field.error_m[row]
+            if row != one and -1 <= gap <= 180 and metres <= max(limit, 150):
+                expected.append((n, row))
+    found = list(zip(near.tip.tolist(), near.row.tolist(), strict=True))
+    assert len(expected) > 100
+    assert found == expected
+
+
+def test_what_is_remembered_changes_nothing(road, authorise):
+    """A trace after a verdict, with what the first one left in memory and without."""
+    patient, other = road.person(), road.person()
+    mine = along(road, patient, road.numbers[:4], 100)
+    along(road, other, road.numbers, 700)
+    registry, order = road.publish(), authorise()
+    trace(order, settings=road.settings, tracklet=mine[0], registry=registry)
+    reviews.review(order, mine[3], "reject", settings=road.settings)
+    found = [trace(order, settings=road.settings, registry=registry)]
+    observations.forget()
+    found.append(trace(order, settings=road.settings, registry=registry))
+    for name in ("sighting", "leg", "contact", "exposure"):
+        one, two = (result.tables[name].to_pylist() for result in found)
+        assert repr(one) == repr(two)
+    assert mine[3] not in {
+        row["tracklet_id"] for row in found[0].sightings.to_pylist() if row["on_path"]
+    }
