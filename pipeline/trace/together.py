@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.store.ids import camera_no_of
 from pipeline.trace import constants as c
 from pipeline.trace.contacts import Near, Tracks
 from pipeline.trace.linking import People
@@ -67,32 +68,79 @@ def inferred(
     name of the person, as in `people.group` -> int64, Unix seconds.
     """
     person = np.array([people.group.get(int(t), int(t)) for t in found.tracklet])
-    ours = np.unique(tracks.second)
+    ours, at = np.unique(tracks.second, return_index=True)
+    ours_at = _cameras(tracks.tracklet[at])
     result = {}
     for one in np.unique(person).tolist():
         joint = np.unique(found.second[person == one])
-        gap = np.diff(joint)
-        open_ = np.flatnonzero((gap > 1) & (gap <= c.WALK_GAP_SECONDS))
-        if not len(open_):
+        if len(joint) < 2:
             continue
-        theirs = _seconds(passes, people.rows.get(one, np.empty(0, np.int64)))
-        alone = np.setxor1d(ours, theirs, assume_unique=True)
-        after = np.searchsorted(joint, alone) - 1  # the joint second before each
-        between = np.isin(after, open_) & ~np.isin(alone, joint)
-        if between.any():
-            result[one] = alone[between]
+        theirs, theirs_at = _seconds(passes, people.rows.get(one, joint[:0]))
+        mine, his = ~np.isin(ours, theirs), ~np.isin(theirs, ours)
+        alone = np.concatenate([ours[mine], theirs[his]])
+        camera = np.concatenate([ours_at[mine], theirs_at[his]])
+        order = np.argsort(alone, kind="stable")
+        alone, camera = alone[order], camera[order]
+        kept = ~np.isin(alone, joint)
+        alone, camera = alone[kept], camera[kept]
+        apart = np.setdiff1d(np.intersect1d(ours, theirs), joint)
+        good = [
+            alone[low:high]
+            for low, high in _between(joint, alone)
+            if _holds(alone[low:high], camera[low:high], joint, apart)
+        ]
+        if good:
+            result[one] = np.concatenate(good)
     return result
 
 
-def _seconds(passes: Passes, rows: np.ndarray) -> np.ndarray:
-    """Whole seconds within some passes, ascending, each once."""
+def _between(joint: np.ndarray, alone: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of `alone` that lie between two joint seconds."""
+    after = np.searchsorted(joint, alone)
+    inside = np.unique(after[(after > 0) & (after < len(joint))])
+    return [
+        (int(np.searchsorted(after, k)), int(np.searchsorted(after, k, side="right")))
+        for k in inside
+    ]
+
+
+def _holds(
+    alone: np.ndarray, camera: np.ndarray, joint: np.ndarray, apart: np.ndarray
+) -> bool:
+    """Tell whether two were together in seconds that show one of them."""
+    k = int(np.searchsorted(joint, alone[0]))
+    before, after = joint[k - 1], joint[k]
+    if after - before <= c.WALK_GAP_SECONDS:
+        return True
+    # Longer only where one goes on before cameras, and both are not seen apart.
+    holes = np.diff(np.r_[before, alone, after])
+    waits = np.unique(camera, return_counts=True)[1]
+    seen = np.searchsorted(apart, [before, after])
+    return bool(
+        holes.max() <= c.WALK_GAP_SECONDS
+        and waits.max() <= c.STEADY_SECONDS
+        and seen[0] == seen[1]
+    )
+
+
+def _cameras(tracklets: np.ndarray) -> np.ndarray:
+    """Camera numbers of some tracklets."""
+    unique, where = np.unique(tracklets, return_inverse=True)
+    return np.array([camera_no_of(int(one)) for one in unique], np.int64)[where]
+
+
+def _seconds(passes: Passes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole seconds within some passes, ascending, each once, and their cameras."""
+    none = np.empty(0, np.int64)
     spans = [
         np.arange(np.ceil(passes.start[row]), np.floor(passes.end[row]) + 1)
         for row in rows
     ]
     if not spans:
-        return np.empty(0, np.int64)
-    return np.unique(np.concatenate(spans).astype(np.int64))
+        return none, none
+    cameras = np.repeat(passes.camera_no[rows], [len(span) for span in spans])
+    second, first = np.unique(np.concatenate(spans).astype(np.int64), return_index=True)
+    return second, cameras[first]
 
 
 def _of(tracklets: np.ndarray, passes: Passes, name: str) -> np.ndarray:
