@@ -163,22 +163,33 @@ def test_contacts_agree_with_a_plain_comparison(
     begin = np.cumsum(found.count) - found.count
     second = found.first[owner] + at - begin[owner]
     plain: dict[tuple[int, int, int], list[float]] = {}
-    places: dict[tuple[int, int], list[tuple[int, float, float]]] = {}
+    shown: dict[tuple[int, int, int], int] = {}
+    places: dict[tuple[int, int], list[tuple[int, float, float, bool]]] = {}
     for o, s, a in zip(owner.tolist(), second.tolist(), at.tolist(), strict=True):
         places.setdefault((int(found.camera[o]), s), []).append(
-            (int(day.resident[found.way[o]]), found.east[a], found.north[a])
+            (
+                int(day.resident[found.way[o]]),
+                found.east[a],
+                found.north[a],
+                not found.missed[o],
+            )
         )
     for (camera, _), group in places.items():
-        for one, x1, y1 in group:
-            for two, x2, y2 in group:
+        for one, x1, y1, seen in group:
+            for two, x2, y2, too in group:
                 metres = float(np.hypot(x1 - x2, y1 - y2))
                 if patients[one] and one != two and metres <= truth.CONTACT_METRES:
                     number = int(net.numbers[camera])
                     plain.setdefault((one, two, number), []).append(metres)
+                    shown[one, two, number] = shown.get((one, two, number), 0)
+                    shown[one, two, number] += seen and too
     assert len(plain) > 5
+    assert 0 < sum(shown.values()) < sum(len(metres) for metres in plain.values())
     assert table.num_rows == len(plain)
     for row in table.to_pylist():
-        metres = plain[row["patient"], row["other"], row["camera_no"]]
+        key = row["patient"], row["other"], row["camera_no"]
+        metres = plain[key]
+        assert row["shown"] == shown[key]
         assert row["seconds"] == len(metres)
         assert row["least_metres"] == pytest.approx(min(metres), abs=1e-4)
 

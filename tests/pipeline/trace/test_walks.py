@@ -86,6 +86,7 @@ def test_figures_of_known_counts():
         right=np.array([True, True, False, False]),
         said={1: 70, 2: 30},
         truly={1: 65, 3: 900},
+        shown={1: 50, 3: 700},
     )
     found = figures.figures_of([tally])
     assert found["path_idf1"] == pytest.approx(60 / 100)
@@ -93,6 +94,9 @@ def test_figures_of_known_counts():
     assert found["sighting_recall"] == 0.5
     assert found["path_hota"] == pytest.approx(3 / 7)
     assert found["contact_f1_1min"] == pytest.approx(2 / 3)
+    assert found["contact_f1_1min_shown"] == 0  # 1 is said, 3 would be right
+    assert (found["contacts_15min_true"], found["contacts_15min_true_shown"]) == (1, 0)
+    assert found["contact_seconds_share"] == 0
     assert found["posterior_ece"] == pytest.approx(0.1)
 
 
