@@ -290,7 +290,7 @@ def _write_segment(folder: Path, number: int, first: int, faces: np.ndarray) -> 
 
 
 def _read(path: Path, columns: list[str]) -> pa.Table:
-    return pq.read_table(path, columns=columns, memory_map=True, partitioning=None)
+    return pq.read_table(path, columns=columns, partitioning=None)
 
 
 def _matrix(table: pa.Table, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

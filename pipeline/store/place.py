@@ -117,6 +117,10 @@ def register(connection: Any, root: Place) -> None:
         connection.register_filesystem(_for_duckdb(root.store))
 
 
+#: Whether the system can be told what of a mapped file is wanted.
+_ADVISED = hasattr(mmap, "MADV_RANDOM") and hasattr(mmap, "MADV_WILLNEED")
+
+
 class Spans:
     """The bytes of a file: mapped where they lie on this machine, else fetched.
 
@@ -131,9 +135,10 @@ class Spans:
         if not self.size or isinstance(path, ObjectPath):
             return
         with open(path, "rb") as file:
-            self.mapped = np.frombuffer(
-                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
-            )
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.mapped = np.frombuffer(self._map, dtype=np.uint8)
+        if _ADVISED:  # else the disk reads megabytes around each byte looked at
+            self._map.madvise(mmap.MADV_RANDOM)
 
     @cached_property
     def metadata(self) -> pq.FileMetaData:
@@ -142,6 +147,23 @@ class Spans:
         return patiently(
             self._path, lambda: pq.read_metadata(where, filesystem=filesystem)
         )
+
+    def ahead(self, begin: np.ndarray, count: int) -> None:
+        """Have `count` bytes from each of some places (int [k]) read meanwhile.
+
+        Nothing is done where they cannot be mapped.
+        """
+        if self.mapped is None or not _ADVISED or not len(begin):
+            return
+        first = np.sort(np.asarray(begin, dtype=np.int64))
+        last = np.maximum.accumulate(first + count - 1) // mmap.PAGESIZE
+        first //= mmap.PAGESIZE
+        new = np.append(True, first[1:] > last[:-1] + 1)
+        ends = last[np.append(new[1:], True)]
+        for low, high in zip(first[new].tolist(), ends.tolist(), strict=True):
+            size = (high - low + 1) * mmap.PAGESIZE
+            size = min(size, self.size - low * mmap.PAGESIZE)
+            self._map.madvise(mmap.MADV_WILLNEED, low * mmap.PAGESIZE, size)
 
     def read(self, begin: int, count: int) -> np.ndarray:
         """Return `count` bytes from `begin`, uint8."""

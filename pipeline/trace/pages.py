@@ -23,6 +23,8 @@ from pipeline.store.place import Place, Spans
 
 _DATA_PAGE, _PLAIN = 0, 0
 _LENGTH_BYTES = 4
+#: Bytes of a page in which its header is likely to end.
+_HEADER_BYTES = 1024
 #: Types of Thrift's compact protocol.
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY = range(1, 9)
 _LIST, _SET, _STRUCT = 9, 10, 12
@@ -35,6 +37,7 @@ class PlainColumn:
     blocks: list[np.ndarray]  #: uint8 [m, 4 + width] views of the file, one a page
     first: np.ndarray  #: int64 [pages + 1], number of each block's first value
     whole: np.ndarray | None = None  #: uint8, the file the blocks are views of
+    spans: Spans | None = None  #: the same file
 
     @cached_property
     def offset(self) -> np.ndarray:
@@ -72,6 +75,8 @@ class PlainColumn:
         block = np.searchsorted(self.first, rows, side="right") - 1
         if self.whole is not None:
             at = self.offset[block] + (rows - self.first[block]) * stride
+            if self.spans is not None:
+                self.spans.ahead(at, stride)
             result = self._every[at]
         else:
             edge = np.flatnonzero(np.diff(block, prepend=-1))
@@ -120,7 +125,12 @@ def plain_column(
     if column.max_repetition_level or column.max_definition_level > 1:
         return None
     blocks: list[np.ndarray] = []
-    for group in range(metadata.num_row_groups) if groups is None else groups:
+    chosen = range(metadata.num_row_groups) if groups is None else groups
+    for group in chosen:  # the whole column will be looked at, or its page headers
+        chunk = metadata.row_group(group).column(number)
+        begins = np.array([chunk.data_page_offset])
+        spans.ahead(begins, chunk.total_compressed_size if check else _HEADER_BYTES)
+    for group in chosen:
         chunk = metadata.row_group(group).column(number)
         if (
             chunk.physical_type != "BYTE_ARRAY"
@@ -145,10 +155,14 @@ def plain_column(
             if len(block):
                 blocks.append(block)
             left -= int(values[1])
+            if left == chunk.num_values - int(values[1]) and not check:
+                # The pages that follow are about as long.
+                at = chunk.data_page_offset + np.arange(end, len(data), end)
+                spans.ahead(at, _HEADER_BYTES)
             begin = end
     first = np.zeros(len(blocks) + 1, dtype=np.int64)
     np.cumsum([len(block) for block in blocks], out=first[1:])
-    return PlainColumn(blocks, first, spans.mapped)
+    return PlainColumn(blocks, first, spans.mapped, spans)
 
 
 def _address(array: np.ndarray) -> int:
