@@ -36,6 +36,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         10_820,
         "Key press to last draw of the map, beside plain pydeck; ten people at once.",
     ),
+    "sessions": (
+        "sessions opened and left",
+        400,
+        "What the dashboard keeps of pages that were opened and left.",
+    ),
     "ingest": (
         "tracklets written",
         300_000,
@@ -47,7 +52,7 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         "A city with known truth written as observations.",
     ),
     "cluster": (
-        "residents of a city of six hours",
+        "residents of a city of twelve hours",
         20_000,
         "The same city by one process, and by Ray with one and two workers.",
     ),
@@ -95,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     if given[:1] in (["soak"], ["gpu"]):
         return int(importlib.import_module(f"benchmarks.{given[0]}").main(given[1:]))
     args = parser.parse_args(given)
-    least = 1000 if args.name != "footage" else 4
+    least = {"footage": 4, "sessions": 10}.get(args.name, 1000)
     if args.rows < least or args.threads < 1:
         parser.error(f"--rows must be at least {least} and --threads at least 1")
     module = importlib.import_module(f"benchmarks.{args.name}")

@@ -21,7 +21,7 @@ from pipeline.simulate import run
 from pipeline.simulate.plan import Plan
 from pipeline.store import reader
 
-HOURS = 6
+HOURS = 12
 ROUNDS = 2
 #: Written by the act of publishing, whoever publishes.
 VOLATILE = {"unit", "generation", "analysed_at", "seconds"}
@@ -32,7 +32,7 @@ LEAST_SPEED_UP = 1.5
 def measure(
     folder: Path, *, rows: int, threads: int = 2, seed: int = 1
 ) -> dict[str, Any]:
-    """Six morning hours of `rows` residents; what every worker does once is apart.
+    """Twelve hours of `rows` residents; what every worker does once is apart.
 
     That is Ray's own start, the imports, and the drawing of people and network, which
     the baseline does before its clock too.

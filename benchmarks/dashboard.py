@@ -78,7 +78,7 @@ def measure(
     folder: Path, *, rows: int, threads: int = 2, seed: int = 1
 ) -> dict[str, Any]:
     """Keys, playback and people, on a network of `rows` cameras."""
-    with _installation(folder, rows) as settings:
+    with installed(folder, rows) as settings:
         with serving(folder, DONGSEON_LOGIN="single", DONGSEON_USER="asker") as url:
             with _browser() as browser:
                 found = _ours(browser, url)
@@ -136,7 +136,7 @@ def limits(found: dict[str, Any], rows: int) -> list[budgets.Budget]:
 
 
 @contextmanager
-def _installation(folder: Path, rows: int) -> Iterator[Settings]:
+def installed(folder: Path, rows: int) -> Iterator[Settings]:
     """Ten patients before a network of `rows` cameras, in settings of their own."""
     home = {
         "DONGSEON_DATA_DIR": str(folder / "data"),

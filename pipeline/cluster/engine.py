@@ -175,6 +175,9 @@ def _begin(ray: Any, address: str | None, workers: int | None) -> None:
 
 
 def _start_here(ray: Any, workers: int | None, quiet: dict[str, Any]) -> None:
+    # Ray's own default is 15, which leaves tasks only what all others leave; they are
+    # to run as the command itself would.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     for attempt in range(_STARTS):
         try:
             ray.init(
