@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -27,6 +28,11 @@ class Reach:
     def take(self, rows: np.ndarray) -> Reach:
         """Return some pairs."""
         return Reach(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+#: (passes around, numbers of tips [m], metres to cameras at least [m]) -> seconds
+#: [m] from which and up to which the passes of each camera matter.
+Farther = Callable[[Reach, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def _days_of(start: np.ndarray) -> np.ndarray:
@@ -104,6 +110,8 @@ class Field:
         )
         self.radius = np.maximum(begins, ends)
         self._error = self._most(self.error_m, count)
+        #: Metres, the largest error of a place.
+        self.worst_m = float(self._error.max(initial=0.0))
         self._length = self._most(self.end - self.start, count)
         self._tree = cKDTree(self.middle) if len(self.middle) else None
         self._beside: dict[tuple[int, float], np.ndarray] = {}
@@ -173,6 +181,7 @@ class Field:
         speed: float,
         around: float,
         spare: float = 0.0,
+        farther: Farther | None = None,
     ) -> Reach:
         """Find passes that begin after each tip ends (or end before it begins).
 
@@ -183,6 +192,8 @@ class Field:
         speed : m/s, how far one gets in that time.
         around : metres that are looked at in any case.
         spare : metres that one gets farther, beside twice the error of the place.
+        farther : which passes beyond `around` matter, given those that lie around;
+            default: all in reach.
         """
         if self._tree is None or not len(tip):
             none = np.empty(0)
@@ -195,16 +206,54 @@ class Field:
         ]
         who = np.repeat(np.arange(len(tip)), [len(one) for one in lists])
         camera = np.concatenate(lists)
-        # A camera far off is reached late: its early passes need no look.
         apart = self.middle[camera] - place[who]
         free = np.hypot(apart[:, 0], apart[:, 1]) - self.radius[camera]
-        late = (free - spare - 2 * self._error[camera]) / speed
-        late = np.where(free <= around, -1.0, np.maximum(late, -1.0))
-        some = late <= span
-        who, camera, late = who[some], camera[some], late[some]
+        close = free <= around
+        low, high = np.full(int(close.sum()), -1.0), np.full(int(close.sum()), span)
+        pick = (tip, ahead, span, speed, around, spare)
+        parts = [self._within(*pick, who[close], camera[close], low, high)]
+        # A camera far off is reached late: its early passes need no look.
+        who, camera, free = who[~close], camera[~close], free[~close]
+        if farther is None:
+            low = (free - spare - 2 * self._error[camera]) / speed
+            high = np.full(len(low), span)
+        else:
+            low, high = farther(parts[0], who, free)
+        some = low <= high
+        parts.append(
+            self._within(*pick, who[some], camera[some], low[some], high[some])
+        )
+        values = (
+            np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(Reach)
+        )
+        both = Reach(*values)
+        return both.take(np.argsort(both.tip * len(self) + both.row, kind="stable"))
+
+    def _within(
+        self,
+        tip: np.ndarray,
+        ahead: bool,
+        span: float,
+        speed: float,
+        around: float,
+        spare: float,
+        who: np.ndarray,
+        camera: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+    ) -> Reach:
+        """As `near`, of the passes of some cameras from `low` to `high` seconds on.
+
+        `who` (numbers of tips), `camera`, `low` and `high` are one each for a pair.
+        """
+        place = self.last[tip] if ahead else self.first[tip]
         moment = self.end[tip] if ahead else self.start[tip]
-        begin, finish = (late, span) if ahead else (-span - self._length[camera], -late)
-        begin, finish = moment[who] + begin, moment[who] + finish
+        if ahead:
+            begin, finish = moment[who] + low, moment[who] + high
+        else:
+            begin = moment[who] - high - self._length[camera]
+            finish = moment[who] - low
         at, count = _ranges(
             self._at(camera, begin), self._at(camera, finish, after=True)
         )
@@ -218,8 +267,7 @@ class Field:
         metres = np.hypot(apart[:, 0], apart[:, 1])
         limit = speed * np.maximum(gap, 0) + spare + 2 * self.error_m[row]
         kept = np.flatnonzero(metres <= np.maximum(limit, around))
-        order = kept[np.argsort(who[kept] * len(self) + row[kept], kind="stable")]
-        return Reach(who[order], row[order], gap[order], metres[order])
+        return Reach(who[kept], row[kept], gap[kept], metres[kept])
 
     def _at(
         self, camera: np.ndarray, moment: np.ndarray, after: bool = False

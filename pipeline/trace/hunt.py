@@ -215,6 +215,7 @@ class Hunt:
         weights[:, 2] = dress.alike(self.field, self.worn, self.place, lenders)
         weights[:, 0] = weights[:, 1] + weights[:, 2]
         if len(self.refused):
+            self.against[np.concatenate([w.rows for w in self.walks])]  # all at once
             other = np.array([_together(self.against[w.rows]) for w in self.walks])
             other += dress.alike(self.field, self.worn, self.place, self.refused)
             share = c.REJECTED_SHARE

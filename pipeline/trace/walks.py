@@ -10,6 +10,7 @@ where they begin and end (`path`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from pipeline.trace.field import Field, Reach
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
 #: Metres beyond a walker's reach, beside the errors of places.
 _SPARE_METRES = 5.0
+#: Passers-by told apart at most: beyond, bounds are those of so many.
+_BUSIEST = 400
 #: What is remembered of walks at most: sets of anchors, and tips.
 _REMEMBERED, _ONWARD = 512, 200_000
 #: Scores without clothing at which a pass is no longer looked at, and what the
@@ -156,13 +159,21 @@ def _onward(
 
 def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndarray]:
     """Passes that may follow each tip, and the score of each but for clothing."""
+    busy = np.zeros(len(tip), dtype=np.int64)
+
+    def farther(
+        around: Reach, who: np.ndarray, free: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        some = (around.metres < _BUSY_METRES) & (around.gap < _BUSY_SECONDS)
+        busy[:] = np.bincount(around.tip[some], minlength=len(tip))
+        return _worth_a_look(
+            busy[who], free, float(np.hypot(field.worst_m, field.worst_m))
+        )
+
     near = field.near(
-        tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES, _SPARE_METRES
-    )
-    busy = np.bincount(
-        near.tip[(near.metres < _BUSY_METRES) & (near.gap < _BUSY_SECONDS)],
-        minlength=len(tip),
-    )
+        tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES, _SPARE_METRES,
+        farther,
+    )  # fmt: skip
     limit = c.WALK_FASTEST * np.maximum(near.gap, 0) + _SPARE_METRES
     kept = near.metres <= limit + 2 * field.error_m[near.row]
     same = field.camera_no[near.row] == field.camera_no[tip[near.tip]]
@@ -180,6 +191,61 @@ def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndar
     score += _turns(field, tip, near, ahead)
     hopeful = score > _HOPELESS
     return near.take(hopeful), score[hopeful]
+
+
+def _worth_a_look(
+    busy: np.ndarray, metres: np.ndarray, error: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds [m] between which a pass beyond `_BUSY_METRES` may still be hopeful.
+
+    Parameters
+    ----------
+    busy : int64 [m], passers-by around the tip.
+    metres : float64 [m], at least to the pass.
+    error : metres, of both places at most.
+
+    Notes
+    -----
+    The score of `_hopeful` from above, second by second: whatever is out of these
+    bounds would be dropped there.
+    """
+    most, last = _bounds(round(error + 5e-4, 3))
+    known, which = np.unique(np.minimum(busy, _BUSIEST), return_inverse=True)
+    which = which.ravel()
+    # Each list of metres ascends; lifted above the one before, all are one.
+    step = float(most.max()) + float(metres.max(initial=0.0)) + 1.0
+    lifted = most[known] + step * np.arange(len(known))[:, None]
+    at = np.searchsorted(lifted.ravel(), np.maximum(metres, 0) + step * which)
+    low = at - which * lifted.shape[1]
+    return low.astype(float), last[known][which]
+
+
+@lru_cache(maxsize=8)
+def _bounds(error: float) -> tuple[np.ndarray, np.ndarray]:
+    """Metres [b, s] that one may be off within each second, and last seconds [b].
+
+    b passers-by, up to `_BUSIEST`; metres never fall from one second to the next.
+    """
+    low = np.arange(c.WALK_GAP_SECONDS)
+    high = low + 1
+    mean, sd = c.WALK_SPEED
+    narrow = np.sqrt((sd * low) ** 2 + 0.5**2)
+    wide = np.sqrt((sd * high) ** 2 + error**2 + 0.5**2)
+    reach = c.WALK_FASTEST * high + 10 + 2 * error
+    bell = reach**2 / (2 * _BUSY_METRES * narrow * np.sqrt(2 * np.pi))
+    wait = np.exp(-low / c.WALK_GAP_MEAN_SECONDS) / c.WALK_GAP_MEAN_SECONDS
+    busy = np.arange(_BUSIEST + 1)[:, None]
+    stray = (busy + 1) / _BUSY_SECONDS
+    stray = stray * ((c.WALK_FASTEST * low + 10) / _BUSY_METRES) ** 2
+    rest = np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
+    odd = c.WALK_ODD_SHARE
+    need = (np.exp(_HOPELESS - _TURNS_MOST - rest) - odd) / ((1 - odd) * bell)
+    fastest = c.WALK_FASTEST * high + _SPARE_METRES + 2 * error
+    off = mean * high + wide * np.sqrt(-2 * np.log(np.clip(need, 1e-300, 1.0)))
+    metres = np.where(need <= 0, fastest, np.minimum(fastest, off))
+    some = need <= 1
+    last = np.where(some, high, 0.0).max(axis=1)
+    return np.maximum.accumulate(np.where(some, metres, 0.0), axis=1), last
 
 
 def _movement(field: Field, tip: np.ndarray, near: Reach) -> np.ndarray:

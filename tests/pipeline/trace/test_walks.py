@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.casebook import reviews
 from pipeline.evaluate import trace_figures as figures
-from pipeline.trace import calibration, clothing, observations
+from pipeline.trace import calibration, clothing, observations, walks
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Scope
@@ -155,3 +155,26 @@ def test_what_is_remembered_changes_nothing(road, authorise):
     assert mine[3] not in {
         row["tracklet_id"] for row in found[0].sightings.to_pylist() if row["on_path"]
     }
+
+
+def test_passes_too_far_off_to_be_hopeful_are_dropped_and_no_others(world, authorise):
+    rng = np.random.default_rng(8)
+    numbers = [world.camera(*rng.uniform(0, 900, 2)) for _ in range(30)]
+    for number in numbers:
+        world.film(number, 0, 1200)
+        for _ in range(12):
+            world.stand(world.person(), number, rng.uniform(0, 900), 6)
+    field = Field(Scope(authorise(), world.settings, world.publish()).passes())
+    tip = np.arange(0, len(field), 3)
+    near = field.near(tip, True, 180.0, 2.5, 150.0, 5.0)
+    found, score = walks._hopeful(field, tip, True)
+    whole = field.near
+    field.near = lambda *given: whole(*given[:6], lambda around, who, free: (
+        given[6](around, who, free)[0] * 0, np.full(len(who), 180.0)
+    ))  # fmt: skip
+    every, same = walks._hopeful(field, tip, True)
+    assert 0 < len(found.row) < len(near.row)
+    np.testing.assert_array_equal(found.row, every.row)
+    np.testing.assert_array_equal(score, same)
+    far = np.hypot(*(field.first[every.row] - field.last[tip[every.tip]]).T) > 160
+    assert far.any()
