@@ -118,6 +118,13 @@ def evaluate_masks(
         ),
     ] = 0,
     templates: Templates = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --folds: further people without a mask to train on, as of "
+            "`masks train`."
+        ),
+    ] = None,
     out: Out = None,
 ) -> None:
     """Measure the mask classifier on photographs.
@@ -135,6 +142,7 @@ def evaluate_masks(
             settings.weights_dir,
             folds=folds,
             templates=templates,
+            further=faces,
             threads=settings.threads,
         )
     else:
@@ -148,7 +156,10 @@ def evaluate_masks(
     typer.echo(
         f"{figures['images']} photographs, {figures['no_face']} without a face found"
     )
-    for name, one in figures["by_condition"].items():
+    conditions = dict(figures["by_condition"])
+    if folds:
+        conditions["copies"] = figures["degraded"]
+    for name, one in conditions.items():
         typer.echo(
             f"{name:6} balanced accuracy {one['balanced_accuracy']:7.2%}, unknown "
             f"{one['unknown_share']:6.2%}, ECE {one['ece']:.3f}"

@@ -98,6 +98,10 @@ def show(
         )
     Console().print(table)
     typer.echo(f"face recogniser in use: {in_use}")
+    for task in own_models.TASKS:
+        own = own_models.used(task, folder)
+        if own is not None:
+            typer.echo(f"{task}: {own.name}")
     typer.echo(f"to choose from: {', '.join(recognisers.names(folder))}")
 
 
@@ -135,8 +139,8 @@ def add(
     task: Annotated[
         str,
         typer.Option(
-            help="face embedding (can be put to use), or face detection, person "
-            "detection, appearance embedding (kept and verified only)."
+            help="face embedding, face detection (YuNet), person detection (YOLOX) "
+            "or appearance embedding (OSNet)."
         ),
     ] = "face embedding",
     sha256: Annotated[
@@ -169,24 +173,44 @@ def add(
         taken=taken,
     )
     typer.echo(f"added: {one.name} ({one.sha256[:12]}, takes {one.input_size})")
-    if one.task == own_models.EMBEDDING:
+    if one.task != own_models.EMBEDDING:
+        typer.echo(f"next: `dongseon models use {one.name}`")
+    else:
         typer.echo(f"next: `dongseon models calibrate {one.name} --faces DIR`")
 
 
 @group.command("use")
 def use(
-    name: Annotated[str, typer.Argument(help="A face recogniser, or `default`.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A face recogniser, a model added here, or `default`."),
+    ],
+    task: Annotated[
+        str, typer.Option(help="With `default`: the task, as of `models add`.")
+    ] = "face embedding",
 ) -> None:
-    """Choose the face recogniser of new footage and photos.
+    """Choose the model of new footage and photos.
 
     What was stored by another stays, and is never compared with the new.
     """
+    from pipeline.errors import ModelError
     from pipeline.settings import get_settings
     from pipeline.trace import calibration
-    from pipeline.vision import recognisers
+    from pipeline.vision import own_models, recognisers
 
+    folder = get_settings().weights_dir
+    own = next((one for one in own_models.added(folder) if one.name == name), None)
+    task = own.task if own is not None else task
+    if task not in own_models.TASKS:
+        raise ModelError(
+            f"{task!r} is no task; choose one of: {', '.join(own_models.TASKS)}."
+        )
+    if task != own_models.EMBEDDING:
+        own_models.put_to_use(task, None if name == "default" else name, folder)
+        typer.echo(f"{task}: {'as shipped' if own is None else name}")
+        return
     chosen = recognisers.DEFAULT if name == "default" else name
-    digest = recognisers.use(chosen, get_settings().weights_dir)
+    digest = recognisers.use(chosen, folder)
     typer.echo(f"face recogniser in use: {chosen} ({digest[:12]})")
     if not calibration.is_calibrated(chosen):
         typer.echo(

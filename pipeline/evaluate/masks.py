@@ -6,7 +6,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from pipeline.evaluate.tables import EvaluationError, pictures
 from pipeline.vision import faces
 from pipeline.vision.masks import DECIDED, STATES, FaceMap, MaskClassifier, face_of
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
+
+if TYPE_CHECKING:
+    from pipeline.vision.mask_training import Table
 
 #: Folder -> state of the person in its photographs.
 FOLDERS = {"with_mask": WORN, "without_mask": NONE, "incorrect": INCORRECT}
@@ -84,6 +87,7 @@ def cross_validate(
     *,
     folds: int = 5,
     templates: Path | None = None,
+    further: Path | None = None,
     threads: int = 2,
     quiet: bool = False,
 ) -> dict[str, Any]:
@@ -100,6 +104,15 @@ def cross_validate(
         Number of trainings; each leaves out its share of the photographs.
     templates
         Pictures of masks for the training to draw.
+    further
+        Further people without a mask for every training, as `mask_training.train`
+        takes them; give what the shipped classifier was trained with.
+
+    Returns
+    -------
+    dict
+        As of `evaluate`; under `degraded` the same of degraded copies, as a camera
+        would show them, drawn masks of the people left out among them.
 
     Raises
     ------
@@ -119,25 +132,44 @@ def cross_validate(
     fold = _folds([state for _, state in photos], folds)
     finder, features = Finder(weights_dir, threads), FaceMap(weights_dir, threads)
     answers = _blank()
+    table, provenance = mask_training.table_of(folder, weights_dir, templates, further)
+    copies = _Copies([], [])
     for number in range(folds):
-        with tempfile.TemporaryDirectory() as temporary:
-            home = Path(temporary)
-            for name in FOLDERS:
-                (home / "photos" / name).mkdir(parents=True)
-            for index in np.flatnonzero(fold != number):
-                path, state = photos[index]
-                name = next(key for key, value in FOLDERS.items() if value == state)
-                link = home / "photos" / name / f"{index:06d}{path.suffix.lower()}"
-                link.symlink_to(path.resolve())
-            if not any((home / "photos" / "incorrect").iterdir()):
-                (home / "photos" / "incorrect").rmdir()
-            out = home / "masks.npz"
-            mask_training.train(home / "photos", out, weights_dir, templates)
-            classifier = MaskClassifier.load(out)
         held = [photos[index] for index in np.flatnonzero(fold == number)]
+        files = {path for path, _ in held}
+        apart = np.array([table.files[p] in files for p in table.photos.tolist()])
+        with tempfile.TemporaryDirectory() as temporary:
+            out = Path(temporary) / "masks.npz"
+            mask_training.fitted(table.part(~apart), out, dict(provenance))
+            classifier = MaskClassifier.load(out)
+        copies.answer(table.part(apart), classifier)
         _answer(held, classifier, finder, features, answers, quiet)
     result = _report(answers, classifier.name, "", started)
-    return result | {"folds": folds}
+    return result | {"folds": folds, "degraded": copies.figures()}
+
+
+@dataclass
+class _Copies:
+    """What was said of degraded copies of photographs left out."""
+
+    truth: list[np.ndarray]
+    told: list[np.ndarray]  #: probabilities of the three states; NaN where unknown
+
+    def answer(self, copies: Table, classifier: MaskClassifier) -> None:
+        told = classifier.probabilities(copies.rows)
+        told[copies.widths < classifier.least_width] = np.nan
+        self.truth.append(copies.labels)
+        self.told.append(told)
+
+    def figures(self) -> dict[str, Any]:
+        truth, told = np.concatenate(self.truth), np.concatenate(self.told)
+        known = np.isfinite(told[:, 0])
+        state = np.full(len(truth), UNKNOWN)
+        state[known] = np.array(STATES)[told[known].argmax(axis=1)]
+        top = told[known].max(axis=1)
+        sure = list(zip(top, state[known] == truth[known], strict=True))
+        state[known] = np.where(top >= DECIDED, state[known], UNKNOWN)
+        return _figures(truth, state, sure) | {"copies": len(truth)}
 
 
 def _photos(folder: Path) -> list[tuple[Path, int]]:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import supervision as sv
 
+from pipeline.vision import own_models, own_networks
 from pipeline.vision.engine import Network, Streams
 from pipeline.vision.models import weight_path
 from pipeline.vision.types import Faces
@@ -54,13 +55,18 @@ QUALITY_WIDTHS = (12.0, 60.0)
 
 
 class FaceDetector:
-    """Finds faces in images and in the head regions of persons."""
+    """Finds faces in images and in the head regions of persons.
+
+    By the network that ships, or the city's own (`dongseon models use`).
+    """
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
-        self._network = Streams(
-            weight_path(weights_dir, DETECTOR), (1, 3, -1, -1), threads
-        )
-        self._order = [self._network.output(name) for name in _OUTPUTS]
+        own = own_models.used(own_models.FACES, weights_dir)
+        self._detect: own_networks.FaceNetwork
+        if own is None:
+            self._detect = _CenterFace(weight_path(weights_dir, DETECTOR), threads)
+        else:
+            self._detect = own_networks.Yunet(own_models.path_of(own, weights_dir))
 
     def __call__(
         self, image: np.ndarray, *, score: float = SCORE, longest: int | None = None
@@ -141,18 +147,6 @@ class FaceDetector:
             np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks)
         )
         return _assign(found, persons)
-
-    def _detect(self, batch: np.ndarray, score: float) -> list[Faces]:
-        """Find faces in uint8 [n, h, w, 3] BGR, sides multiples of 32."""
-        found = self._network(
-            image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-            for image in batch
-        )
-        parts = [[one[index][0] for index in self._order] for one in found]
-        return [
-            _decode(heat[0], size, offset, points, score)
-            for heat, size, offset, points in parts
-        ]
 
 
 class FaceEmbedder:
@@ -291,6 +285,24 @@ def unit(vector: np.ndarray) -> np.ndarray:
     """Return a vector at unit length, float32 (zero stays zero)."""
     length = float(np.linalg.norm(vector))
     return (vector / length if length > 0 else vector).astype(np.float32)
+
+
+class _CenterFace:
+    def __init__(self, path: Path, threads: int) -> None:
+        self._network = Streams(path, (1, 3, -1, -1), threads)
+        self._order = [self._network.output(name) for name in _OUTPUTS]
+
+    def __call__(self, batch: np.ndarray, score: float) -> list[Faces]:
+        """Find faces in uint8 [n, h, w, 3] BGR, sides multiples of 32."""
+        found = self._network(
+            image[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+            for image in batch
+        )
+        parts = [[one[index][0] for index in self._order] for one in found]
+        return [
+            _decode(heat[0], size, offset, points, score)
+            for heat, size, offset, points in parts
+        ]
 
 
 #: Names of the detector's outputs: heat map, size, offset, landmarks.

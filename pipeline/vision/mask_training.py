@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +15,9 @@ import numpy as np
 from pipeline.errors import ModelError
 from pipeline.vision.degrading import degrade
 from pipeline.vision.faces import EMBEDDER, FaceDetector
+from pipeline.vision.mask_drawing import SEED, Sample, drawn, pictures_of
 from pipeline.vision.masks import (
     LARGE,
-    PLACES,
     SIDE,
     STATES,
     FaceMap,
@@ -25,11 +26,10 @@ from pipeline.vision.masks import (
 )
 from pipeline.vision.types import INCORRECT, NONE, WORN
 
-SEED = 20251103
 #: Folder of photographs -> state of the person in them.
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Degraded copies of every photograph, and of every drawn mask.
-COPIES, DRAWN_COPIES = 2, 1
+COPIES, DRAWN_COPIES = 6, 3
 #: Widths of degraded faces, pixels.
 WIDTHS = (14.0, 110.0)
 #: Below this width of a face the state stays unknown, pixels.
@@ -43,13 +43,25 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A large cut of one face."""
+class Table:
+    """Degraded copies of faces, as the classifier sees them."""
 
-    crop: np.ndarray  #: uint8 [SIDE * LARGE, SIDE * LARGE, 3]
-    state: int
-    photo: int  #: number of the photograph: copies never straddle a split
-    is_drawn: bool = False  #: has a mask that was drawn
+    rows: np.ndarray  #: float32 [n, k]
+    labels: np.ndarray  #: int [n], states
+    photos: np.ndarray  #: int [n], number of the photograph
+    widths: np.ndarray  #: float [n], of the degraded face, pixels
+    #: Number of a photograph -> its file.
+    files: dict[int, Path]
+
+    def part(self, chosen: np.ndarray) -> Table:
+        """Return the copies chosen, bool [n]."""
+        return Table(
+            self.rows[chosen],
+            self.labels[chosen],
+            self.photos[chosen],
+            self.widths[chosen],
+            self.files,
+        )
 
 
 def train(
@@ -89,10 +101,21 @@ def train(
     ModelError
         A folder is missing or has no usable face.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
     say = progress or (lambda line: None)
+    table, provenance = table_of(folder, weights_dir, templates, faces, say)
+    figures = fitted(table, out, provenance)
+    say(f"held out: {figures}")
+    return provenance
+
+
+def table_of(
+    folder: Path,
+    weights_dir: Path,
+    templates: Path | None = None,
+    faces: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Table, dict[str, object]]:
+    """Return what is trained on, and where it comes from; arguments as of `train`."""
     samples = list(gather(folder, weights_dir))
     by_state = {state: sum(s.state == state for s in samples) for state in STATES}
     if not by_state[NONE] or not by_state[WORN]:
@@ -105,45 +128,52 @@ def train(
     samples += further
     if templates is not None:
         samples += drawn(samples, templates)
-    present = sorted({sample.state for sample in samples})
-    if present != sorted(STATES):
+    if {sample.state for sample in samples} != set(STATES):
         raise ModelError(
             f"{folder} has no `incorrect` folder: add one, or give --templates."
         )
     say(f"{len(samples)} faces")
-    rows, labels, photos, widths = _table(samples, FaceMap(weights_dir))
-    held = np.isin(photos, _held_out(photos))
-    say(f"{len(rows)} degraded copies of {len(set(photos.tolist()))} photographs")
-
-    def fit(select: np.ndarray) -> tuple[StandardScaler, LogisticRegression]:
-        scaler = StandardScaler().fit(rows[select])
-        model = LogisticRegression(
-            C=PENALTY, class_weight="balanced", max_iter=300, random_state=SEED
-        )
-        return scaler, model.fit(scaler.transform(rows[select]), labels[select])
-
-    scaler, model = fit(~held)
-    logits = model.decision_function(scaler.transform(rows[held]))
-    temperature = _temperature(logits, labels[held])
-    figures = _figures(logits / temperature, labels[held], widths[held])
-    say(f"held out: {figures}")
-    scaler, model = fit(np.ones(len(rows), bool))
+    table = _table(samples, FaceMap(weights_dir))
+    say(f"{len(table.rows)} degraded copies of {len(table.files)} photographs")
     provenance: dict[str, object] = {
         "folders": {
             name: sum(s.state == state for s in samples)
             for name, state in FOLDERS.items()
         },
         "further_faces": len(further),
-        "templates": sorted(p.name for p in _templates(templates)) if templates else [],
+        "templates": [p.name for p in pictures_of(templates)] if templates else [],
         "seed": SEED,
         "copies": COPIES,
+        "drawn_copies": DRAWN_COPIES,
         "widths_px": list(WIDTHS),
         "penalty": PENALTY,
         "features_of": EMBEDDER,
-        "held_out": figures,
     }
+    return table, provenance
+
+
+def fitted(table: Table, out: Path, provenance: dict[str, object]) -> dict[str, float]:
+    """Fit the coefficients and write them; returns the figures on a fifth held out."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    def fit(part: Table) -> tuple[StandardScaler, LogisticRegression]:
+        scaler = StandardScaler().fit(part.rows)
+        model = LogisticRegression(
+            C=PENALTY, class_weight="balanced", max_iter=300, random_state=SEED
+        )
+        return scaler, model.fit(scaler.transform(part.rows), part.labels)
+
+    held = np.isin(table.photos, _held_out(table.photos))
+    rest = table.part(held)
+    scaler, model = fit(table.part(~held))
+    logits = model.decision_function(scaler.transform(rest.rows))
+    temperature = _temperature(logits, rest.labels)
+    figures = _figures(logits / temperature, rest.labels, rest.widths)
+    provenance["held_out"] = figures
+    scaler, model = fit(table)
     _write(out, scaler, model, temperature, provenance)
-    return provenance
+    return figures
 
 
 def gather(folder: Path, weights_dir: Path) -> Iterator[Sample]:
@@ -164,7 +194,7 @@ def gather(folder: Path, weights_dir: Path) -> Iterator[Sample]:
             photo += 1
             crop = largest_face(detector, image)
             if crop is not None:
-                yield Sample(crop, state, photo)
+                yield Sample(crop, state, photo, path)
 
 
 def gather_bare(folder: Path, weights_dir: Path, last: int) -> Iterator[Sample]:
@@ -192,7 +222,7 @@ def gather_bare(folder: Path, weights_dir: Path, last: int) -> Iterator[Sample]:
         crop = None if image is None else largest_face(detector, image)
         if crop is not None:
             number += 1
-            yield Sample(crop, NONE, number)
+            yield Sample(crop, NONE, number, photos[0])
     if number == last:
         raise ModelError(
             f"{folder} has no sub-folder with a usable face; give one for each person."
@@ -209,100 +239,26 @@ def largest_face(detector: FaceDetector, image: np.ndarray) -> np.ndarray | None
     return mask_crop(image, found.landmarks[index], SIDE * LARGE)
 
 
-def drawn(samples: list[Sample], templates: Path) -> list[Sample]:
-    """Return unmasked faces with a mask drawn on, in place and below the nose."""
-    random = np.random.default_rng(SEED)
-    read = [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in _templates(templates)]
-    pictures: list[np.ndarray] = [np.asarray(p) for p in read if p is not None]
-    pictures = [p for p in pictures if p.shape[2:] == (4,)]
-    if not pictures:
-        raise ModelError(f"{templates} has no picture of a mask with transparency.")
-    result = []
-    for sample in samples:
-        if sample.state != NONE:
-            continue
-        for state in (WORN, INCORRECT, INCORRECT):
-            picture = pictures[random.integers(len(pictures))]
-            result.append(
-                Sample(
-                    draw_mask(sample.crop, picture, state, random),
-                    state,
-                    sample.photo,
-                    is_drawn=True,
-                )
-            )
-    return result
-
-
-def draw_mask(
-    crop: np.ndarray, picture: np.ndarray, state: int, random: np.random.Generator
-) -> np.ndarray:
-    """Draw a mask over a large cut of a face.
-
-    Parameters
-    ----------
-    crop
-        uint8 [s, s, 3], from `mask_crop`.
-    picture
-        uint8 [h, w, 4], mask with transparency.
-    state
-        WORN: from the bridge of the nose; INCORRECT: from below its tip.
-    random
-        Source of the small variations.
-    """
-    side = crop.shape[0]
-    places = PLACES * (side / SIDE)
-    eye = places[:2, 1].mean()
-    nose, mouth = places[2, 1], places[3:, 1].mean()
-    reach = mouth - nose
-    if state == WORN:
-        top = eye + random.uniform(0.25, 0.6) * (nose - eye)
-    else:
-        top = nose + random.uniform(0.25, 0.75) * reach
-    bottom = mouth + random.uniform(0.9, 1.5) * reach
-    if state == INCORRECT:
-        bottom += random.uniform(0.2, 0.8) * reach
-    middle = side / 2 + random.uniform(-0.02, 0.02) * side
-    half = random.uniform(0.98, 1.2) * (places[1, 0] - places[0, 0])
-    rows = np.flatnonzero(picture[..., 3].max(axis=1) > 32)
-    columns = np.flatnonzero(picture[..., 3].max(axis=0) > 32)
-    picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    high, wide = picture.shape[:2]
-    source = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
-    lean = random.uniform(-0.03, 0.03, 2) * side
-    target = np.array(
-        [
-            [middle - half, top + lean[0]],
-            [middle + half, top + lean[1]],
-            [middle + half * 0.9, bottom],
-            [middle - half * 0.9, bottom],
-        ],
-        np.float32,
-    )
-    matrix = cv2.getPerspectiveTransform(source, target)
-    warped = cv2.warpPerspective(picture, matrix, (side, side), flags=cv2.INTER_AREA)
-    alpha = (cv2.GaussianBlur(warped[..., 3], (3, 3), 0) / 255.0)[..., None]
-    colour = warped[..., :3] * random.uniform(0.55, 1.05, 3) ** np.array([1, 1, 1])
-    if random.random() < 0.25:  # black masks are common and no picture is black
-        colour = warped[..., :3].mean(axis=2, keepdims=True) * random.uniform(0.1, 0.35)
-    light = np.clip(float(crop.mean()) / 128, 0.4, 1.3)
-    mixed = crop * (1 - alpha) + np.clip(colour * light, 0, 255) * alpha
-    return mixed.astype(np.uint8)
-
-
-def _table(
-    samples: list[Sample], features: FaceMap
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    random = np.random.default_rng(SEED + 1)
+def _table(samples: list[Sample], features: FaceMap) -> Table:
+    """Degrade faces; a photograph's copies do not depend on the others there."""
     rows, labels, photos, widths = [], [], [], []
+    seen: Counter[int] = Counter()
     for sample in samples:
+        random = np.random.default_rng([SEED + 1, sample.photo, seen[sample.photo]])
+        seen[sample.photo] += 1
         for _ in range(DRAWN_COPIES if sample.is_drawn else COPIES):
             width = float(np.exp(random.uniform(*np.log(WIDTHS))))
             rows.append(features(aligned(degrade(sample.crop, width, random))))
             labels.append(sample.state)
             photos.append(sample.photo)
             widths.append(width)
-    return np.array(rows), np.array(labels), np.array(photos), np.array(widths)
+    return Table(
+        np.array(rows),
+        np.array(labels),
+        np.array(photos),
+        np.array(widths),
+        {sample.photo: sample.file for sample in samples},
+    )
 
 
 def _held_out(photos: np.ndarray) -> np.ndarray:
@@ -359,15 +315,6 @@ def _figures(
         4,
     )
     return figures
-
-
-def _templates(folder: Path) -> list[Path]:
-    """Front views only, and no gas masks."""
-    return [
-        path
-        for path in sorted(folder.glob("*.png"))
-        if not path.stem.endswith(("_left", "_right")) and path.stem != "gas"
-    ]
 
 
 def _write(  # type: ignore[no-untyped-def]

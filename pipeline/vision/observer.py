@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.vision import appearance, faces, linking, masks, recognisers, tracking
+from pipeline.vision import (
+    appearance,
+    faces,
+    linking,
+    masks,
+    own_models,
+    own_networks,
+    recognisers,
+    tracking,
+)
 from pipeline.vision import persons as persons_module
 from pipeline.vision.faces import FaceDetector
 from pipeline.vision.models import find
@@ -26,6 +35,8 @@ ONCE_FPS = 1.0
 BEST_FACES = 5
 #: The same while the track grows: it may yet be cut in two.
 KEPT_FACES = 12
+#: So many best sights of a track are embedded by a network of the city's own.
+BEST_BODIES = 5
 #: After so many looks in a row without a face, a head is looked at again after
 #: FACE_REST_S: people seen from behind cost half as much.
 FACELESS, FACE_REST_S = 2, 0.4
@@ -77,7 +88,10 @@ class Observer:
         self._embed = recognisers.load(recogniser, weights_dir, threads)
         self._face_map = masks.FaceMap(weights_dir, threads)
         self._masks = masks.MaskClassifier.load()
-        self.provenance = _provenance(sample_fps, tiles, quick, self._masks)
+        self._bodies = _bodies(weights_dir, threads)
+        self.provenance = _provenance(
+            sample_fps, tiles, quick, self._masks, weights_dir
+        )
         self.provenance.models["face_embedding"] = {
             "name": recogniser,
             "sha256": recognisers.sha256(recogniser, weights_dir),
@@ -149,6 +163,9 @@ class Observer:
             if self._masks.can_tell(width, sight.face_quality):
                 sight.mask = self._masks(self._face_map(masks.face_of(frame, marks)))
         self._looked(numbers[rows][heads], owners, offset_s)
+        if self._bodies is not None:
+            for sight in sights:
+                sight.body = own_networks.body(frame, sight.box)
         self.counts["persons"] += len(sights)
         self.counts["faces"] += len(owners)
         for number, sight in zip(numbers[rows], sights, strict=True):
@@ -156,6 +173,8 @@ class Observer:
             one.append(sight)
             if sight.aligned is not None:
                 _forget_worst(one)
+            if sight.body is not None:
+                _forget_least_seen(one)
 
     def _heads(self, numbers: np.ndarray, offset_s: float) -> np.ndarray:
         """Return the rows of those in whose heads a face is looked for now."""
@@ -225,10 +244,22 @@ class Observer:
             face_embedding=embedding,
             face_quality=quality,
             face_width_px=width,
-            appearance=appearance.pool(
-                np.array([sight.clothes for sight in one]), clear
-            ),
+            appearance=self._looks(one, clear),
         )
+
+    def _looks(self, one: list[_Sight], clear: np.ndarray) -> np.ndarray | None:
+        """Return the embedding of a track's appearance that is stored.
+
+        Tracks are followed by the descriptor that ships, whatever is stored.
+        """
+        if self._bodies is None:
+            return appearance.pool(np.array([sight.clothes for sight in one]), clear)
+        seen = [sight for sight in one if sight.body is not None and sight.clear > 0]
+        best = sorted(seen, key=lambda sight: -sight.in_view)[:BEST_BODIES]
+        if not best:
+            return None
+        vectors = self._bodies([s.body for s in best if s.body is not None])
+        return appearance.pool(vectors, np.array([sight.clear for sight in best]))
 
     def _best_faces(self, one: list[_Sight]) -> tuple[np.ndarray | None, float, float]:
         """Return embedding, quality and width of a track's best faces."""
@@ -270,6 +301,12 @@ class _Sight:
     face_quality: float = 0.0
     aligned: np.ndarray | None = None
     mask: np.ndarray | None = None  #: probability of none, incorrect, worn
+    body: np.ndarray | None = None  #: the person's picture, if it is to be embedded
+
+    @property
+    def in_view(self) -> float:
+        """How much of the person is seen: clear pixels of height and width."""
+        return self.clear * float(np.sqrt(self.box[2] * self.box[3]))
 
 
 def _hidden(boxes: np.ndarray) -> np.ndarray:
@@ -296,6 +333,20 @@ def _forget_worst(one: list[_Sight]) -> None:
         min(kept, key=lambda sight: sight.face_quality).aligned = None
 
 
+def _forget_least_seen(one: list[_Sight]) -> None:
+    """Keep the pictures of the best sights only."""
+    kept = [sight for sight in one if sight.body is not None]
+    if len(kept) > KEPT_FACES:
+        min(kept, key=lambda sight: sight.in_view).body = None
+
+
+def _bodies(weights_dir: Path, threads: int) -> own_networks.Bodies | None:
+    own = own_models.used(own_models.APPEARANCE, weights_dir)
+    if own is None:
+        return None
+    return own_networks.Bodies(own_models.path_of(own, weights_dir), threads)
+
+
 def _cut(one: list[_Sight]) -> list[list[_Sight]]:
     clothes = np.array([sight.clothes for sight in one])
     weights = np.array([sight.clear for sight in one])
@@ -320,19 +371,31 @@ def _fragment(piece: list[_Sight]) -> linking.Fragment:
     )
 
 
+def _name(name: str, sha256: str) -> dict[str, str]:
+    return {"name": name, "sha256": sha256}
+
+
 def _provenance(
-    sample_fps: float, tiles: bool, quick: bool, classifier: masks.MaskClassifier
+    sample_fps: float,
+    tiles: bool,
+    quick: bool,
+    classifier: masks.MaskClassifier,
+    weights_dir: Path,
 ) -> Provenance:
-    roles = {
-        "person": persons_module.MODEL,
-        "face": faces.DETECTOR,
-    }
     models = {
-        role: {"name": name, "sha256": find(name).sha256}
-        for role, name in roles.items()
+        "person": _name(persons_module.MODEL, find(persons_module.MODEL).sha256),
+        "face": _name(faces.DETECTOR, find(faces.DETECTOR).sha256),
+        "mask": _name(classifier.name, classifier.sha256),
+        "appearance": _name(appearance.NAME, appearance.sha256()),
     }
-    models["mask"] = {"name": classifier.name, "sha256": classifier.sha256}
-    models["appearance"] = {"name": appearance.NAME, "sha256": appearance.sha256()}
+    for role, task in (
+        ("person", own_models.PERSONS),
+        ("face", own_models.FACES),
+        ("appearance", own_models.APPEARANCE),
+    ):
+        own = own_models.used(task, weights_dir)
+        if own is not None:
+            models[role] = _name(own.name, own.sha256)
     return Provenance(
         models=models,
         options={

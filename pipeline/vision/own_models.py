@@ -18,13 +18,10 @@ from pipeline.errors import ModelError
 
 FILE = "own-models.json"
 EMBEDDING = "face embedding"
-#: What a model may be for; only a face embedding can be put to use.
-TASKS = (
-    EMBEDDING,
-    "face detection",
-    "person detection",
-    "appearance embedding",
-)
+FACES, PERSONS = "face detection", "person detection"
+APPEARANCE = "appearance embedding"
+#: What a model may be for.
+TASKS = (EMBEDDING, FACES, PERSONS, APPEARANCE)
 SUFFIXES = (".onnx", ".tflite", ".pb")
 _VERSION = 1
 
@@ -118,8 +115,8 @@ def add(
     name
         New registry name; stored with everything the model makes.
     task
-        One of `TASKS`. A face embedding can be used (`dongseon models use`); the
-        others are kept and verified only.
+        One of `TASKS`: what `dongseon models use` puts it to. Face detection takes
+        a YuNet, person detection a YOLOX, appearance an OSNet or its like.
     licence, source
         For the record.
     sha256
@@ -193,6 +190,32 @@ def choose(name: str, weights_dir: Path) -> None:
     _write(weights_dir, {**_read(weights_dir), "recogniser": name})
 
 
+def used(task: str, weights_dir: Path) -> Own | None:
+    """Return the added model that is in use for a task; None: the one that ships."""
+    name = _read(weights_dir)["used"].get(task)
+    return None if name is None else entry(name, weights_dir)
+
+
+def put_to_use(task: str, name: str | None, weights_dir: Path) -> None:
+    """Note the added model that does a task; None for the one that ships.
+
+    Raises
+    ------
+    ModelError
+        No model of that name was added for the task, or its file has changed.
+    """
+    state = _read(weights_dir)
+    others = {key: value for key, value in state["used"].items() if key != task}
+    if name is not None:
+        one = entry(name, weights_dir)
+        if one.task != task:
+            raise ModelError(f"{name} is for {one.task}, not for {task}.")
+        path_of(one, weights_dir)
+        others[task] = name
+    if others != state["used"]:
+        _write(weights_dir, {**state, "used": others})
+
+
 def _tried(path: Path, task: str, colour: str, middle: float, span: float) -> str:
     """Run a network once; return what it takes and gives, in words."""
     if task == EMBEDDING:
@@ -200,29 +223,28 @@ def _tried(path: Path, task: str, colour: str, middle: float, span: float) -> st
 
         network = Convolved(path, colour=colour, middle=middle, span=span)
         return f"{colour.upper()} float32 112x112, gives {network.dimensions} numbers"
-    import openvino
+    from pipeline.vision import own_networks
 
-    try:
-        model = openvino.Core().read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][:120]
-        raise ModelError(
-            f"{path} cannot be read as a network ({reason}); nothing was changed."
-        ) from error
-    shapes = [str(one.get_partial_shape()) for one in model.inputs]
-    return f"{' and '.join(shapes)}, gives {len(model.outputs)} arrays"
+    if task == FACES:
+        own_networks.Yunet(path)
+        return "BGR uint8 of any size, gives faces with five landmarks"
+    if task == PERSONS:
+        side = own_networks.Yolox(path).side
+        return f"BGR float32 {side}x{side}, gives boxes of persons"
+    bodies = own_networks.Bodies(path)
+    return f"RGB float32 256x128, gives {bodies.dimensions} numbers"
 
 
 def _read(weights_dir: Path) -> dict:
     path = weights_dir / FILE
     if not path.is_file():
-        return {"version": _VERSION, "recogniser": None, "own": []}
+        return {"version": _VERSION, "recogniser": None, "own": [], "used": {}}
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
         if state["version"] != _VERSION:
             raise ValueError(f"version {state['version']}")
         [Own(**one) for one in state["own"]]
-        return {"recogniser": None, **state}
+        return {"recogniser": None, "used": {}, **state}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path} cannot be read ({error}); move it away and add the models again."

@@ -7,14 +7,17 @@ keep their proportions), people close to the camera on the whole frame.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import supervision as sv
 
+from pipeline.vision import own_models
 from pipeline.vision.engine import Streams
 from pipeline.vision.models import weight_path
+from pipeline.vision.own_networks import Yolox
 from pipeline.vision.types import Persons
 
 MODEL = "ssdlite-pedestrian"
@@ -82,12 +85,12 @@ class PersonDetector:
     ) -> None:
         self.tiles = tiles
         self._rank = QUICK_RANK if quick else RANK
-        self._network = Streams(
-            weight_path(weights_dir, MODEL),
-            (1, SIDE, SIDE, 3),
-            threads,
-            between=(BEGIN, ENDS),
-        )
+        own = own_models.used(own_models.PERSONS, weights_dir)
+        self._see: Yolox | _Ssdlite
+        if own is None:
+            self._see = _Ssdlite(weights_dir, threads)
+        else:
+            self._see = Yolox(own_models.path_of(own, weights_dir), threads)
         #: How many windows a frame is searched in.
         self.windows = 7 if tiles else 1
         #: By window: whether it held a person whom no smaller window showed.
@@ -115,14 +118,14 @@ class PersonDetector:
         searched = [
             index for index in range(len(windows)) if among is None or among[index]
         ]
-        seen = _halved(frame)
-        outputs = self._network(
-            _cut_out(seen, windows[index], height) for index in searched
+        seen = _halved(frame, self._see.side)
+        outputs = self._see(
+            (_part(seen, windows[index], height) for index in searched), low_score
         )
         boxes, scores, origin = [], [], []
         for index, output in zip(searched, outputs, strict=True):
             window = windows[index]
-            unit, found = _boxes_of(output[0], output[1], low_score)
+            unit, found = output
             whole = _uncut(unit, window, width, height)
             left, top, right, bottom = window
             size = np.array([right - left, bottom - top] * 2, np.float32)
@@ -136,7 +139,7 @@ class PersonDetector:
         self.needed[searched] = _needed(
             every[sure], np.concatenate(origin)[sure], searched, self._rank
         )
-        return _merge(every, score, width, height)
+        return _merge(every, score, width, height, isinstance(self._see, _Ssdlite))
 
 
 class Attention:
@@ -218,23 +221,47 @@ def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _halved(frame: np.ndarray) -> np.ndarray:
+class _Ssdlite:
+    """The network that ships, on pictures squeezed into its square."""
+
+    side = SIDE
+
+    def __init__(self, weights_dir: Path, threads: int) -> None:
+        self._network = Streams(
+            weight_path(weights_dir, MODEL),
+            (1, SIDE, SIDE, 3),
+            threads,
+            between=(BEGIN, ENDS),
+        )
+
+    def __call__(
+        self, pictures: Iterable[np.ndarray], low_score: float
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        outputs = self._network(_squeezed(picture) for picture in pictures)
+        return [_boxes_of(output[0], output[1], low_score) for output in outputs]
+
+
+def _halved(frame: np.ndarray, side: int) -> np.ndarray:
     """Halve a frame as long as its tiles keep as many pixels as the network sees."""
-    while TILE * min(frame.shape[:2]) >= 2 * SIDE:
+    while TILE * min(frame.shape[:2]) >= 2 * side:
         size = (frame.shape[1] // 2, frame.shape[0] // 2)
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
     return frame
 
 
-def _cut_out(
+def _part(
     seen: np.ndarray, window: tuple[int, int, int, int], height: int
 ) -> np.ndarray:
-    """Return a window of the (halved) frame as the network takes it."""
+    """Return a window of the (halved) frame."""
     factor = seen.shape[0] / height
     left, top, right, bottom = (round(side * factor) for side in window)
-    smaller = bottom - top > SIDE
+    return seen[top:bottom, left:right]
+
+
+def _squeezed(picture: np.ndarray) -> np.ndarray:
+    smaller = picture.shape[0] > SIDE
     tile = cv2.resize(
-        seen[top:bottom, left:right],
+        picture,
         (SIDE, SIDE),
         interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
     )
@@ -300,8 +327,12 @@ def _uncut(
     return ~cut
 
 
-def _merge(boxes: np.ndarray, scores: np.ndarray, width: int, height: int) -> Persons:
+def _merge(
+    boxes: np.ndarray, scores: np.ndarray, width: int, height: int, loose: bool = True
+) -> Persons:
     """Make one box of those of one person: their mean, weighted by score.
+
+    What the network that ships draws too `loose` is taken off.
 
     The mean of what several windows found lies closer than the best of them
     (weighted boxes fusion: Solovyev et al., Image and Vision Computing 107, 2021).
@@ -322,7 +353,7 @@ def _merge(boxes: np.ndarray, scores: np.ndarray, width: int, height: int) -> Pe
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
     ltwh = rows[:, :4].copy()
     ltwh[:, 2:] -= ltwh[:, :2]
-    ltwh = _tight(ltwh, height)
+    ltwh = _tight(ltwh, height) if loose else ltwh
     big = (ltwh[:, 2] >= 4) & (ltwh[:, 3] >= 8)
     return Persons(
         boxes=ltwh[big].astype(np.float32), scores=rows[big, 4].astype(np.float32)

@@ -121,7 +121,7 @@ def test_footage_is_measured_at_both_qualities(
 ) -> None:
     monkeypatch.setattr(clips, "SIZES", {"small": (320, 180, 200_000)})
     monkeypatch.setattr(clips, "SCENES", {"street": clips.SCENES["street"]})
-    monkeypatch.setattr(footage, "TRIAGE_TIMES", 2)
+    monkeypatch.setattr(footage, "TRIAGE_S", 12.0)
     found = run("footage", 6, tmp_path, capsys)
     street = found["scenes"]["small"]["street"]
     assert street["footage_seconds"] == pytest.approx(6)

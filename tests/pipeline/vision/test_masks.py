@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ModelError
-from pipeline.vision import mask_training, masks
+from pipeline.vision import mask_drawing, mask_training, masks
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
 IS_NONE = np.array([0.96, 0.02, 0.02])
@@ -113,7 +113,7 @@ def test_photographs_and_drawn_masks_never_trained_on(
         for state, told in right.items():
             shown = crop
             if state != NONE:
-                shown = mask_training.draw_mask(crop, picture, state, random)
+                shown = mask_drawing.draw_mask(crop, picture, state, random)
             chances = classifier(features(masks.aligned(shown)))
             told.append(masks.STATES[int(chances.argmax())] == state)
     for state, told in right.items():

@@ -8,45 +8,18 @@ from typer.testing import CliRunner
 
 from pipeline.errors import ModelError
 from pipeline.vision import models, own_models, recognisers
+from tests.tools import onnx_files as onnx
 
 FACES = np.random.default_rng(5).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
 
 
-def number(value: int) -> bytes:
-    """Return a protocol buffer's variable-length integer."""
-    out = b""
-    while value > 127:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def part(field: int, content: bytes | str | int) -> bytes:
-    if isinstance(content, int):
-        return number(field << 3) + number(content)
-    raw = content.encode() if isinstance(content, str) else content
-    return number(field << 3 | 2) + number(len(raw)) + raw
-
-
-def value(name: str, shape: tuple[int, ...]) -> bytes:
-    sides = b"".join(part(1, part(1, side)) for side in shape)
-    return part(1, name) + part(2, part(1, part(1, 1) + part(2, sides)))
-
-
 def small_network(path: Path, *, flat: bool = True) -> Path:
     """Write a real ONNX network: brightest of each 28 x 28 pixels, as 48 numbers."""
-    attributes = b"".join(
-        part(5, part(1, name) + part(8, 28) + part(8, 28) + part(20, 7))
-        for name in ("kernel_shape", "strides")
-    )
-    pool = part(1, "x") + part(2, "y") + part(4, "MaxPool") + attributes
-    flatten = part(1, "y") + part(2, "z") + part(4, "Flatten")
-    graph = part(1, pool) + (part(1, flatten) if flat else b"") + part(2, "small")
-    graph += part(11, value("x", (1, 3, 112, 112)))
-    last, shape = ("z", (1, 48)) if flat else ("y", (1, 3, 4, 4))
-    graph += part(12, value(last, shape))
-    path.write_bytes(part(1, 8) + part(7, graph) + part(8, part(2, 13)))
-    return path
+    pool = onnx.node("MaxPool", ["x"], "y", kernel_shape=[28, 28], strides=[28, 28])
+    flatten = onnx.node("Flatten", ["y"], "z")
+    outputs = {"z": (1, 48)} if flat else {"y": (1, 3, 4, 4)}
+    nodes = [pool, flatten] if flat else [pool]
+    return onnx.write(path, nodes, {"x": (1, 3, 112, 112)}, outputs)
 
 
 def added(file: Path, weights: Path, **changes: object) -> own_models.Own:
@@ -94,6 +67,7 @@ def test_what_is_not_right_is_refused_and_nothing_changes(tmp_path: Path) -> Non
         (flat, {}, "one vector"),
         (noise, {}, "one vector"),
         (noise, {"task": "person detection"}, "cannot be read as a network"),
+        (noise, {"task": "face detection"}, "no YuNet"),
         (tmp_path / "absent.onnx", {}, "no weight file"),
     ]
     for file, changes, told in wrong:
