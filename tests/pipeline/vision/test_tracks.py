@@ -280,8 +280,8 @@ def test_together_and_one_by_one_give_the_same(weights_dir: Path, media: Path) -
     together = two(frame)
     assert len(together.scores) >= 2
     assert (one(frame).boxes == together.boxes).all()
-    outputs = [two._network([_window(frame)])[0] for _ in range(2)]
-    outputs += two._network([_window(frame)] * 3)
+    outputs = [two._see._network([_window(frame)])[0] for _ in range(2)]
+    outputs += two._see._network([_window(frame)] * 3)
     for output in outputs[1:]:
         for part, same in zip(output, outputs[0], strict=True):
             assert (part == same).all()
