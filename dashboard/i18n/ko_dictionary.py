@@ -234,9 +234,8 @@ MEANINGS = {
     "Of them close by the guideline.": "그중 지침상 밀접 접촉자 수.",
     "Code of the contact within the case.": "사례 안의 접촉자 부호.",
     "Guideline class: close or casual.": "지침 분류. close(밀접) 또는 casual(일상).",
-    "Minutes within the distance in the worst 24 hours, rounded up to 5.": (
-        "가장 길었던 24시간 동안 거리 안에 있던 분(5분 단위 올림)."
-    ),
+    "Minutes within the distance in the worst 24 hours, seen and inferred, rounded up "
+    "to 5.": ("가장 길었던 24시간 동안 거리 안에 있던 분(관찰과 추정, 5분 단위 올림)."),
     "Whether the least distance was under a metre.": "최소 거리가 1 m 미만인지 여부.",
     "Mask of the patient: worn, incorrect, none, unknown or mixed.": (
         "환자의 마스크. worn, incorrect, none, unknown, mixed(섞임)."

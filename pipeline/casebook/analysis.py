@@ -100,7 +100,8 @@ MEANINGS = {
     "close_contacts": "Of them close by the guideline.",
     "contact_code": "Code of the contact within the case.",
     "class": "Guideline class: close or casual.",
-    "minutes": "Minutes within the distance in the worst 24 hours, rounded up to 5.",
+    "minutes": "Minutes within the distance in the worst 24 hours, seen and inferred, "
+    "rounded up to 5.",
     "under_1_m": "Whether the least distance was under a metre.",
     "patient_mask": "Mask of the patient: worn, incorrect, none, unknown or mixed.",
     "contact_mask": "Mask of the contact.",
