@@ -45,6 +45,9 @@ FED = 0.85
 #: What waits when the time is over is worked off, so long at most: a share of the run,
 #: but some minutes, since a busy machine takes them to start everything.
 DRAIN, LEAST_DRAIN_S = 0.1, 180.0
+#: Traces begin from one of so many newest tracklets: older ones may have expired
+#: before it is their turn.
+NEWEST = 10
 #: Looks at the processes in a run, at most one a second.
 LOOKS = 720
 #: Growth of memory that counts as flat, MB an hour: a program of 600 MB that grows
@@ -404,7 +407,7 @@ def _queue(settings: Settings, authorisation: Any, chance: random.Random) -> lis
     table = reader.tracklets(settings, columns=["tracklet_id", "start_at"])
     if not table.num_rows:
         return []
-    newest = table.sort_by([("start_at", "descending")]).slice(0, 50)
+    newest = table.sort_by([("start_at", "descending")]).slice(0, NEWEST)
     tracklet = chance.choice(newest["tracklet_id"].to_pylist())
     return [jobs.queue(authorisation, {"tracklet": tracklet}, settings=settings)]
 
