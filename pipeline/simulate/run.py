@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from pipeline.simulate import (
     observations,
     passes,
     recogniser,
+    sidebyside,
     truth,
     ways,
 )
@@ -103,6 +104,9 @@ def simulate(
         else:
             todo.append(hour)
     begun = time.perf_counter()
+    if spread is None and sidebyside.worth_it(threads, len(todo)):
+        lanes = min(HOURS_AT_ONCE, threads)
+        spread = partial(sidebyside.hours, city, lanes, threads // lanes)
     if spread is None:
         with threadpool_limits(1):  # the pool's threads do the work
             city.run(todo, summary, tell)
@@ -127,9 +131,7 @@ def one_hour(
     Safe to repeat, and for several processes at once. People and network are drawn
     once in a process.
     """
-    city = drawn(out, plan, registry_path)
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as city.pool:
-        return city.hour(hour)
+    return drawn(out, plan, registry_path).alone(hour, threads)
 
 
 @lru_cache(maxsize=1)
@@ -171,7 +173,8 @@ class _City:
         self.days: dict[int, Ways] = {}
         self.worn: dict[int, Maker] = {}
         self.day_lock = threading.Lock()
-        self.stopped = threading.Event()
+        #: Set by whoever stops the run; looked at by every process of it.
+        self.stopped: sidebyside.Flag = threading.Event()
         self.pool: ThreadPoolExecutor | None = None
 
     def unix(self, hour: int) -> int:
@@ -205,6 +208,11 @@ class _City:
             finally:
                 self.stopped.set()
                 leaders.shutdown(wait=False, cancel_futures=True)
+
+    def alone(self, hour: int, threads: int) -> dict[str, int]:
+        """Simulate one hour by threads of its own; return its counts."""
+        with threadpool_limits(1), ThreadPoolExecutor(threads) as self.pool:
+            return self.hour(hour)
 
     def hour(self, hour: int) -> dict[str, int]:
         """Simulate one hour; its file of the path, written last, tells it is whole."""

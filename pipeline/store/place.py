@@ -7,6 +7,7 @@ S3-compatible stores are reached by Arrow's own client, every other address by t
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -118,7 +119,7 @@ def register(connection: Any, root: Place) -> None:
 
 
 #: Whether the system can be told what of a mapped file is wanted.
-_ADVISED = hasattr(mmap, "MADV_RANDOM") and hasattr(mmap, "MADV_WILLNEED")
+_ADVISED = hasattr(mmap, "MADV_RANDOM") and hasattr(os, "posix_fadvise")
 
 
 class Spans:
@@ -160,10 +161,17 @@ class Spans:
         first //= mmap.PAGESIZE
         new = np.append(True, first[1:] > last[:-1] + 1)
         ends = last[np.append(new[1:], True)]
-        for low, high in zip(first[new].tolist(), ends.tolist(), strict=True):
-            size = (high - low + 1) * mmap.PAGESIZE
-            size = min(size, self.size - low * mmap.PAGESIZE)
-            self._map.madvise(mmap.MADV_WILLNEED, low * mmap.PAGESIZE, size)
+        assert isinstance(self._path, Path)
+        try:
+            file = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:  # merged away meanwhile; what is mapped stays
+            return
+        try:  # unlike madvise, this lets other threads go on
+            for low, high in zip(first[new].tolist(), ends.tolist(), strict=True):
+                at, size = low * mmap.PAGESIZE, (high - low + 1) * mmap.PAGESIZE
+                os.posix_fadvise(file, at, size, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(file)
 
     def read(self, begin: int, count: int) -> np.ndarray:
         """Return `count` bytes from `begin`, uint8."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def test_stopped_run_keeps_finished_hours_and_goes_on(
     for table in ("tracklets", "detections"):
         a, b = (plain(stored(p, network_file, table)) for p in (city, tmp_path))
         assert a.equals(b)
+
+
+def test_a_process_that_is_ended_from_outside_is_told(
+    network_file: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(run._City, "alone", lambda *_: os._exit(3))
+    plan = run.make_plan(100, 2, 3, patients=5)
+    with pytest.raises(StoreError, match="ended from outside"):
+        run.simulate(tmp_path, plan, network_file, threads=2)
+    assert not list((tmp_path / "truth").rglob("path/*"))
 
 
 def test_nobody_is_in_two_places_or_faster_than_a_train(
