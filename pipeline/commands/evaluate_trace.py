@@ -104,13 +104,6 @@ def posteriors(
         int, typer.Option("--patients", min=1, help="Residents of each to hunt.")
     ] = 12,
     seed: Annotated[int, typer.Option("--seed", help="Chooses the patients.")] = 1,
-    photos_only: Annotated[
-        bool,
-        typer.Option(
-            "--photos-only",
-            help="Fit the map of hunts from photographs alone; FILE keeps the other.",
-        ),
-    ] = False,
 ) -> None:
     """Fit the map that turns what the path's chain says into shares that come true.
 
@@ -122,13 +115,12 @@ def posteriors(
     from pipeline.settings import get_settings
 
     with Progress(transient=True) as bar:
-        task = bar.add_task("hunting", total=patients * len(truth))
+        task = bar.add_task("hunting", total=patients * len(truth) * 3 // 2)
         told = fitting.collect(
             truth,
             patients,
             settings=get_settings(),
             seed=seed,
-            photos_only=photos_only,
             progress=lambda city, done: bar.update(
                 task, description=city, completed=done
             ),
@@ -137,9 +129,8 @@ def posteriors(
     command = (
         f"dongseon evaluate posteriors {cities} --patients {patients} --seed {seed}"
     )
-    command += " --photos-only" if photos_only else ""
     law = fitting.fit(told, command)
-    fitting.save(fitting.with_photos(law) if photos_only else law, out)
+    fitting.save(law, out)
     for city, error in law["provenance"][
         "ece_of_each_city_by_a_map_of_the_others"
     ].items():

@@ -1,10 +1,9 @@
 """Fit the map that makes shares of the chain's posteriors, on cities with truth.
 
-Each patient of each city is hunted from one pass pointed at and his photographs, or
-from the photographs alone: two maps, for two kinds of hunt. What the chain said of
-every candidate, and whether he was the patient, is what `trace.posteriors` is fitted
-on: a logistic regression with a little shrinkage, each patient weighed by the square
-root of his candidates.
+Each patient of each city is hunted twice: from one pass pointed at and his photographs,
+and from the photographs alone. What the chain said of every candidate, and whether he
+was the patient, is what `trace.posteriors` is fitted on: a logistic regression with a
+little shrinkage, each patient weighed by the square root of his candidates.
 """
 
 from __future__ import annotations
@@ -47,10 +46,9 @@ def collect(
     *,
     settings: Settings,
     seed: int = 1,
-    photos_only: bool = False,
     progress: Callable[[str, int], object] | None = None,
 ) -> list[Told]:
-    """Hunt patients of cities, from a pass pointed at or from photographs alone."""
+    """Hunt patients of simulated cities; half of them by photographs alone as well."""
     found: list[Told] = []
     for city in cities:
         known = Known(city)
@@ -69,18 +67,17 @@ def collect(
                     )
                     for one in photos[number]
                 ]
-                seeds = Seeds(faces, frozenset(), "")
-                if not photos_only:
-                    row = evaluation.widest(scope, known, resident)
-                    if row is None:
-                        continue
+                row = evaluation.widest(scope, known, resident)
+                starts = [Seeds(faces, frozenset(), "")] if number % 2 else []
+                if row is not None:
                     views = [*faces, *templates_of(passes, row)]
-                    seeds = Seeds(views, frozenset({int(passes.ids[row])}), "")
-                hunt = prepared(passes, footage, seeds, own)
-                _, _, rows = hunt.run()
-                free = ~np.isin(rows, hunt.sure)
-                right = np.isin(passes.ids[rows], known.passes(resident))
-                found.append(Told(city.name, hunt.signs[free], right[free]))
+                    starts.append(Seeds(views, frozenset({int(passes.ids[row])}), ""))
+                for seeds in starts:
+                    hunt = prepared(passes, footage, seeds, own)
+                    _, _, rows = hunt.run()
+                    free = ~np.isin(rows, hunt.sure)
+                    right = np.isin(passes.ids[rows], known.passes(resident))
+                    found.append(Told(city.name, hunt.signs[free], right[free]))
     return found
 
 
@@ -114,13 +111,6 @@ def fit(told: Sequence[Told], command: str) -> dict[str, Any]:
             "ece_of_each_city_by_a_map_of_the_others": left_out,
         },
     }
-
-
-def with_photos(law: dict[str, Any]) -> dict[str, Any]:
-    """Return the maps in use, with this one for hunts from photographs alone."""
-    kept = posteriors.maps()
-    kept["photos"] = {name: law[name] for name in ("weights", "constant", "provenance")}
-    return kept
 
 
 def save(law: dict[str, Any], path: Path) -> None:

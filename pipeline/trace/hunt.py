@@ -337,7 +337,7 @@ class Hunt:
         )
         result = np.where(
             dress.measured(self.field, rows),
-            posteriors.calibrated(self.signs, pointed=bool(len(self.sure))),
+            posteriors.calibrated(self.signs),
             posteriors.tempered(posterior),
         )
         return np.where(np.isin(rows, self.sure), 1.0, result)

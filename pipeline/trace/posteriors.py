@@ -109,16 +109,9 @@ def signs(
     )
 
 
-def calibrated(told: np.ndarray, pointed: bool = True) -> np.ndarray:
-    """Turn signs float64 [m, len(SIGNS)] into posteriors float64 [m].
-
-    Parameters
-    ----------
-    pointed : whether some pass is certain; from photographs alone the map is another,
-        for there all of a person's passes are right or wrong together.
-    """
+def calibrated(told: np.ndarray) -> np.ndarray:
+    """Turn signs float64 [m, len(SIGNS)] into posteriors float64 [m]."""
     law = _law()
-    law = law if pointed else law.get("photos", law)
     odds = told @ np.array(law["weights"]) + law["constant"]
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
@@ -128,11 +121,6 @@ def tempered(posterior: np.ndarray) -> np.ndarray:
     bounded = np.clip(posterior, 1e-9, 1 - 1e-9)
     odds = np.log(bounded / (1 - bounded)) * c.POSTERIOR_TEMPER
     return np.asarray(1 / (1 + np.exp(-odds)))
-
-
-def maps() -> dict[str, Any]:
-    """Return the maps in use, as in `posteriors.json`."""
-    return dict(_law())
 
 
 def provenance() -> dict[str, Any]:
