@@ -15,6 +15,8 @@ from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import get_settings
 
+#: A page shows buttons for a role as old as this; the acts ask anew.
+ROLE_SECONDS = 2.0
 PURPOSE = "look at the trace on the dashboard"
 
 
@@ -45,9 +47,14 @@ def role() -> str | None:
     return accounts.role(user(touch=False), settings=get_settings())
 
 
+def _shown_role() -> str | None:
+    """Return the role as of a moment ago: a page asks it for every button."""
+    return remembered("role", role, seconds=ROLE_SECONDS)
+
+
 def may(action: str) -> bool:
     """Tell whether the acting user's role may do this (the act itself asks again)."""
-    return roles.may(role(), action)
+    return roles.may(_shown_role(), action)
 
 
 def single_machine() -> bool:

@@ -212,20 +212,37 @@ class Trace:
         """
         number = self.number_of
         near: dict[str, list[str]] = {}
-        for row in self.episode.to_pylist():
-            t0 = row["start_at"].timestamp() - self.start
-            t1 = row["end_at"].timestamp() - self.start
+        for contact, sighting, t0, t1 in self._meetings:
             if t1 >= low and t0 <= high:
-                at = near.setdefault(row["contact"], [])
-                if row["sighting"] in number and number[row["sighting"]] not in at:
-                    at.append(number[row["sighting"]])
-        rows = [row for row in self.contact.to_pylist() if row["contact"] in near]
-        for row in rows:
-            row["at"] = near[row["contact"]]
+                at = near.setdefault(contact, [])
+                if sighting in number and number[sighting] not in at:
+                    at.append(number[sighting])
+        return [
+            {**row, "at": near[row["contact"]]}
+            for row in self._contacts
+            if row["contact"] in near
+        ]
+
+    @cached_property
+    def _contacts(self) -> list[dict[str, Any]]:
+        """The contacts, most exposed first."""
         return sorted(
-            rows,
+            self.contact.to_pylist(),
             key=lambda row: (row["class"] != "close", -(row["dose_median"] or 0.0)),
         )
+
+    @cached_property
+    def _meetings(self) -> list[tuple[str, int, float, float]]:
+        """The episodes: contact, sighting, begin and end in seconds after start."""
+        return [
+            (
+                row["contact"],
+                row["sighting"],
+                row["start_at"].timestamp() - self.start,
+                row["end_at"].timestamp() - self.start,
+            )
+            for row in self.episode.to_pylist()
+        ]
 
 
 def unseen(leg: dict[str, Any], texts: Texts) -> str | None:

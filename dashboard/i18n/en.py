@@ -80,9 +80,9 @@ TEXTS = {
     "map_range_start": "Start of the range",
     "map_range_end": "End of the range",
     "map_playhead": "Moment shown",
-    "map_hours": "h",
-    "map_minutes": "min",
-    "map_seconds": "s",
+    "map_hours": "{number} h",
+    "map_minutes": "{number} min",
+    "map_seconds": "{number} s",
     "map_unknown_now": "not seen by any camera",
     "map_no_webgl": "This browser cannot draw the map (WebGL 2 is off); the lists "
     "beside and below hold the same facts.",
@@ -178,6 +178,8 @@ TEXTS = {
     "class_airspace": "same room",
     "reason": "{time} in {episodes} episode(s), at least {metres:.1f} m apart; masks: "
     "patient {patient}, contact {contact}",
+    "contacts_more": "{number} more are not listed here; narrow the range, or see the "
+    "page Contacts.",
     "contacts_note": "A contact is a person near the patient in the footage, under a "
     "pseudonym of this case. The dose index compares contacts with each other; it is "
     "no probability of infection.",

@@ -62,6 +62,7 @@ TEXTS = {
     "anchor_metres": "Sure within, metres",
     "anchor_words": "In words",
     "anchor_where": "Or latitude, longitude",
+    "anchor_new": "Enter what the patient says",
     "anchor_add": "Enter the statement",
     "anchor_added": "The statement is entered; trace again to use it.",
     "anchor_no_place": "Choose a camera, or give latitude and longitude like "

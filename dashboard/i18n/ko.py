@@ -79,9 +79,9 @@ TEXTS = {
     "map_range_start": "시작 시각",
     "map_range_end": "종료 시각",
     "map_playhead": "표시 시각",
-    "map_hours": "시간",
-    "map_minutes": "분",
-    "map_seconds": "초",
+    "map_hours": "{number}시간",
+    "map_minutes": "{number}분",
+    "map_seconds": "{number}초",
     "map_unknown_now": "어느 카메라에도 포착되지 않음",
     "map_no_webgl": "이 브라우저는 지도를 그릴 수 없습니다(WebGL 2 꺼짐). 옆과 아래 "
     "목록에 같은 내용이 있습니다.",
@@ -176,6 +176,8 @@ TEXTS = {
     "class_airspace": "같은 실내",
     "reason": "{episodes}회 {time}, 최소 {metres:.1f} m; 마스크: 환자 {patient}, "
     "접촉자 {contact}",
+    "contacts_more": "{number}명은 여기에 나열하지 않았습니다. 시간대를 좁히거나 "
+    "접촉자 화면을 보십시오.",
     "contacts_note": "접촉자는 영상에서 환자 가까이 있던 사람이며 이 사례 안의 "
     "가명으로 표시됩니다. 노출 지수는 접촉자 사이의 비교값이며 감염 확률이 아닙니다.",
     "seen_and_inferred": "관찰 {seen}, 추정 {inferred}",

@@ -61,6 +61,7 @@ TEXTS = {
     "anchor_metres": "위치 오차(m)",
     "anchor_words": "장소 설명",
     "anchor_where": "또는 위도, 경도",
+    "anchor_new": "진술 입력하기",
     "anchor_add": "진술 등록",
     "anchor_added": "진술을 등록했습니다. 다시 추적하면 반영됩니다.",
     "anchor_no_place": "카메라를 고르거나 위도와 경도를 37.503, 126.783처럼 "

@@ -37,8 +37,15 @@ def load(path: Path) -> Registry:
     return _load(path, changed)
 
 
-def facts(registry: Registry) -> Facts:
-    """Count what must be said on screen."""
+def facts(path: Path) -> Facts:
+    """Count what must be said on screen; counted again only when the file changed."""
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _facts(path, changed)
+
+
+@lru_cache(maxsize=2)
+def _facts(path: Path, changed: int) -> Facts:
+    registry = _load(path, changed)
     clips = Counter(
         name
         for camera in registry.cameras

@@ -37,7 +37,7 @@ def main() -> None:
         else texts("network_lead", when=tables.when(found.newest), hours=health.HOURS)
     )
     tables.heading(texts("network"), lead)
-    facts = network.facts(registry)
+    facts = network.facts(settings.registry)
     if facts.synthetic == facts.cameras:
         told = texts("notice_synthetic", cameras=facts.cameras)
         st.html(f"<div class='notice'>{told}</div>")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, choosing, i18n
+from dashboard import access, choosing, forms, i18n
 from dashboard.i18n import Texts
 from dashboard.maps import network, playback
 from dashboard.panels import (
@@ -40,6 +40,7 @@ def main() -> None:
     trace = _read(authorisation, run)
     beside = companions.choose(order, texts)
     _heading(trace, texts)
+    forms.told()
     review.bar(trace, authorisation, _earlier(authorisation, run), texts)
     trace, others = companions.widen(trace, _newest(beside, texts))
     _body(trace, others, [order, *beside])
@@ -132,7 +133,7 @@ def _heading(trace: Trace, texts: Texts) -> None:
 
 
 def _notice(texts: Texts) -> str:
-    found = network.facts(network.load(get_settings().registry))
+    found = network.facts(get_settings().registry)
     parts = []
     if found.synthetic == found.cameras:
         parts.append(texts("notice_synthetic", cameras=found.cameras))

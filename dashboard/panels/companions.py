@@ -52,12 +52,17 @@ def widen(trace: Trace, others: list[Trace]) -> tuple[Trace, list[Trace]]:
     if not others:
         return trace, []
     every = [trace, *others]
-    span = (
-        min(one.start for one in every),
-        max(one.start + one.seconds for one in every),
-    )
-    wide = [dataclasses.replace(one, span=span) for one in every]
-    return wide[0], wide[1:]
+
+    def wide() -> list[Trace]:
+        span = (
+            min(one.start for one in every),
+            max(one.start + one.seconds for one in every),
+        )
+        return [dataclasses.replace(one, span=span) for one in every]
+
+    # What a trace works out of its tables once is kept with it.
+    found = access.remembered(f"wide-{_key(every)}", wide, seconds=3600)
+    return found[0], found[1:]
 
 
 def bounds(traces: list[Trace]) -> tuple[float, float, float, float]:
@@ -71,14 +76,17 @@ def met(trace: Trace, others: list[Trace]) -> list[Meeting]:
     if not others:
         return []
     every = [trace, *others]
-    key = "-".join(f"{one.run['case']}-{one.run['run']}" for one in every)
     return access.remembered(
-        f"meetings-{key}",
+        f"meetings-{_key(every)}",
         lambda: meetings.meetings(
             [meetings.Patient(one.run["case"], one.sighting, one.leg) for one in every]
         ),
         seconds=3600,
     )
+
+
+def _key(traces: list[Trace]) -> str:
+    return "-".join(f"{one.run['case']}-{one.run['run']}" for one in traces)
 
 
 def tip(one: Meeting, trace: Trace, texts: Texts) -> list[str]:

@@ -12,6 +12,9 @@ import streamlit as st
 from dashboard import tables
 from dashboard.i18n import Texts
 
+#: Rows at most: the page Contacts has all, and every row is sent with each range.
+MOST = 60
+
 
 def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
     """Show contacts, the most exposed first."""
@@ -23,11 +26,13 @@ def show(rows: list[dict[str, Any]], zone: ZoneInfo, texts: Texts) -> None:
         "dose",
     )
     heads = "".join(f"<th>{html.escape(texts(f'column_{n}'))}</th>" for n in names)
-    body = "".join(_row(row, zone, texts) for row in rows)
+    body = "".join(_row(row, zone, texts) for row in rows[:MOST])
     st.html(
         f"{tables.region(texts)}<table class='rows contacts'><thead><tr>{heads}</tr>"
         f"</thead><tbody>{body}</tbody></table></div>"
     )
+    if len(rows) > MOST:
+        st.caption(texts("contacts_more", number=len(rows) - MOST))
     st.caption(texts("contacts_note"))
 
 

@@ -233,7 +233,7 @@ def _legend_beside(others: list[Trace], texts: Texts) -> list[dict[str, Any]]:
 
 
 def _legend(texts: Texts) -> list[dict[str, Any]]:
-    facts = network.facts(network.load(get_settings().registry))
+    facts = network.facts(get_settings().registry)
     entries = [
         ("seen", ["path-seen"]),
         ("inferred", ["path-inferred"]),

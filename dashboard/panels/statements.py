@@ -99,7 +99,9 @@ def show(
             )
         if access.may("gallery.enrol"):
             _remove(found, trace, authorisation, texts)
-            _add(trace, authorisation, texts)
+            # Its list of all cameras is sent only to somebody who asks for it.
+            if st.toggle(texts("anchor_new"), key="anchor-new"):
+                _add(trace, authorisation, texts)
 
 
 def _when(one: Anchor, trace: Trace) -> str:

@@ -44,7 +44,9 @@ def travel(row: dict[str, Any], trace: Trace, texts: Texts) -> str:
 
 def detail(row: dict[str, Any], registry: Registry, texts: Texts) -> str:
     """Return the pixels per metre at the place of a sighting, and their worth."""
-    found = _pixels(row, registry)
+    if "pixels" not in row:  # kept with the row: the projection takes a while
+        row["pixels"] = _pixels(row, registry)
+    found = row["pixels"]
     if found is None:
         return "–"
     worth = texts(f"detail_{_named(found, DETAIL)}")

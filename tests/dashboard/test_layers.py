@@ -152,7 +152,7 @@ def test_network_is_public_facts_only(traced: Settings) -> None:
     rows = json.loads(network.to_json(traced.registry))
     assert len(rows) == 400
     assert set(rows[0]) == {"p", "c", "id", "usage", "dong", "status"}
-    facts = network.facts(network.load(traced.registry))
+    facts = network.facts(traced.registry)
     assert facts.synthetic == facts.cameras == 400
     assert facts.shared_clips == {"street.avi": 6}
     assert facts.outages == 8

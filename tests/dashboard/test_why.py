@@ -167,6 +167,7 @@ def test_statements_stand_against_the_path(trace: Trace, traced: Settings) -> No
     pinned = {layer["id"]: layer for layer in json.loads(data["spec"])["layers"]}
     assert len(pinned["anchors"]["data"]) == 3
     assert installation.CASE not in json.dumps(pinned["anchors"])
+    page.toggle(key="anchor-new").set_value(True).run(timeout=60)
     page.text_input(key="anchor-where").set_value("37.49, 126.78")
     page.text_input(key="anchor-words").set_value("bakery")
     next(b for b in page.button if "Enter the statement" in b.label).click()

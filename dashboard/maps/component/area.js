@@ -150,11 +150,11 @@ class AreaMap {
         p: [x / number, y / number],
         number,
         r: 8 + 2 * Math.log2(number),
-        label: number.toLocaleString(),
+        label: number.toLocaleString(this.data.language),
         // Five in a hundred out of order or late: somebody should look.
         c: bad / number >= 0.05 ? colours.outage : colours.cluster,
         tip: [
-          texts.cameras.replace("{number}", number.toLocaleString()),
+          texts.cameras.replace("{number}", number.toLocaleString(this.data.language)),
           ...Object.entries(states).map(([state, n]) => `${texts.states[state]}: ${n}`),
         ],
       };

@@ -177,10 +177,11 @@ function clock(zone, start) {
 function duration(seconds, texts) {
   const whole = Math.round(seconds);
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const told = (text, number) => text.replace("{number}", number);
   return [
-    h ? `${h} ${texts.hours}` : "",
-    h || m ? `${m} ${texts.minutes}` : "",
-    h ? "" : `${s} ${texts.seconds}`,
+    h ? told(texts.hours, h) : "",
+    h || m ? told(texts.minutes, m) : "",
+    h ? "" : told(texts.seconds, s),
   ]
     .filter(Boolean)
     .join(" ");
