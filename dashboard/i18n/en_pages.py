@@ -175,6 +175,7 @@ TEXTS = {
     "column_cameras": "Cameras",
     "column_outages": "Out of order",
     "column_calibrated": "Calibrated",
+    "column_error": "Error of calibration",
     "column_covered": "Ground covered",
     "column_usage": "Purpose",
     "column_health": "Health",

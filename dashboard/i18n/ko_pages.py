@@ -172,6 +172,7 @@ TEXTS = {
     "column_cameras": "카메라",
     "column_outages": "고장",
     "column_calibrated": "보정됨",
+    "column_error": "보정 오차",
     "column_covered": "촬영 면적",
     "column_usage": "설치 목적",
     "column_health": "상태",

@@ -87,7 +87,7 @@ def _dongs(rows: tuple[health.Dong, ...], texts: Texts) -> None:
     st.caption(texts("network_dongs_note"))
     most = max((row.covered for row in rows), default=1.0) or 1.0
     tables.show(
-        ("gu", "dong", "cameras", "outages", "calibrated", "covered"),
+        ("gu", "dong", "cameras", "outages", "calibrated", "error", "covered"),
         [
             (
                 row.gu,
@@ -95,6 +95,7 @@ def _dongs(rows: tuple[health.Dong, ...], texts: Texts) -> None:
                 f"{row.cameras:,}",
                 f"{row.outages:,}",
                 f"{row.calibrated:,}",
+                "–" if row.error_m is None else f"{row.error_m:.1f} m",
                 tables.Html(
                     "<span class='share'><i style='width:"
                     f"{100 * row.covered / most:.0f}%'></i></span>{row.covered:.1%}"
@@ -103,7 +104,7 @@ def _dongs(rows: tuple[health.Dong, ...], texts: Texts) -> None:
             for row in rows
         ],
         texts,
-        numbers=("cameras", "outages", "calibrated"),
+        numbers=("cameras", "outages", "calibrated", "error"),
     )
 
 

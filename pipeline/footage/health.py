@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 
 import duckdb
 import numpy as np
@@ -61,6 +62,7 @@ class Dong:
     cameras: int
     outages: int
     calibrated: int
+    error_m: float | None  #: median error of their calibrations, metres
     covered: float  #: share of the ground, 0 to 1, by cameras in order
 
 
@@ -154,11 +156,22 @@ def _by_dong(path: Path, _changed: int) -> tuple[Dong, ...]:
                 cameras=len(mine),
                 outages=sum(one.status == "outage" for one in mine),
                 calibrated=sum(one.calibration is not None for one in mine),
+                error_m=_error(mine),
                 covered=float(shapely.area(shapely.intersection(area, ground)))
                 / float(shapely.area(area)),
             )
         )
     return tuple(sorted(found, key=lambda one: one.covered))
+
+
+def _error(cameras: list[Camera]) -> float | None:
+    """Return the median of the calibrations' stated errors, metres; None if none."""
+    stated = [
+        float(one.calibration["error_m"])
+        for one in cameras
+        if one.calibration and one.calibration.get("error_m") is not None
+    ]
+    return median(stated) if stated else None
 
 
 def _metric(points: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -75,6 +76,12 @@ def test_neighbourhoods_the_least_covered_first(network):
     assert all(0 <= row.covered < 0.2 for row in rows)
     mine = next(row for row in rows if row.dong == "심곡동")
     assert (mine.cameras, mine.outages, mine.calibrated) == (400, 8, 0)
+    assert mine.error_m is None
+    cameras = [
+        replace(one, calibration={"kind": "homography", "error_m": error})
+        for one, error in zip(installation.cameras(3), (0.4, 2.0, None), strict=True)
+    ]
+    assert health._error([*cameras, *installation.cameras(9)]) == 1.2
     assert 0 < health.shares(rows) < 0.1
     assert health.shares([]) is None
 
