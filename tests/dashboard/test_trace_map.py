@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks import dashboard as benchmark
-from pipeline.settings import Settings
-from tests.dashboard import crowd, installation, patients
+from tests.dashboard import installation
 from tests.dashboard.browsing import sound, visiting
-from tests.dashboard.test_trace_page import QUIET, Visit
+from tests.dashboard.test_trace_page import QUIET
 
 pytestmark = pytest.mark.browser
 
 
-def test_keys_steps_and_a_link_without_names(
-    server: str, traced: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_steps_and_a_link_without_names(server: str) -> None:
     from playwright.sync_api import expect
 
     with visiting(server, 1366, 900) as visit:
@@ -83,33 +77,3 @@ def test_keys_steps_and_a_link_without_names(
         odd.page.wait_for_function(QUIET, timeout=90_000)
         expect(odd.page.locator(".trace-map .ends .to")).to_contain_text("14:32:40")
         sound(odd)
-        _steps_of_the_benchmark(odd, server, traced, tmp_path, monkeypatch)
-
-
-def _steps_of_the_benchmark(
-    visit: Visit, url: str, settings: Settings, folder: Path, patch: pytest.MonkeyPatch
-) -> None:
-    """What `python -m benchmarks dashboard` does with a page, a few times each."""
-    for name, small in (("PRESSES", 3), ("PLAYED_S", 1.0), ("CHOSEN", 1)):
-        patch.setattr(benchmark, name, small)
-    patch.setattr(benchmark, "_OTHERS", [installation.CASE])
-    patients.build(settings, 1)
-    crowd.build(settings, number=1, contacts=3)
-    page = visit.page
-    cookie = benchmark._remembered(settings, url)
-    assert cookie["value"] == ""
-    page.context.add_cookies([cookie])
-    page.goto(url)
-    page.locator(".trace-map .play").wait_for()
-    benchmark._rest(page)
-    assert 0 < benchmark._choose_patients(page)["median"] < 60
-    page.locator(".trace-map input.head").focus()
-    pressed = benchmark._presses(page, ("PageUp", "PageUp", "PageDown"))
-    assert 0 < pressed["median"] < 60
-    played = benchmark._playback(visit)
-    assert (played["frames_sent"], played["frames_received"]) == (0, 0)
-    assert played["draw_calls"] > 0
-    kept = json.loads(benchmark._inline(settings, folder).read_text())
-    assert len(kept["cameras"]) == 400
-    assert kept["paths"]
-    assert kept["cells"]
