@@ -191,6 +191,18 @@ TEXTS = {
     "network_cell": "{name}, {hour}: {minutes:.0f} min",
     "network_broken_none": "Every camera is in order and in time.",
     "network_broken_more": "{number} more are not listed.",
+    "tab_watch": "Watch, now",
+    "column_stream": "Stream",
+    "column_waiting": "Clips waiting",
+    "column_behind": "Newest footage",
+    "column_rate": "Times real time",
+    "column_faults": "Faults",
+    "column_last_fault": "Last fault",
+    "network_watch_note": "What the watch does at this moment, cameras with a fault "
+    "first. Looked at again every ten seconds.",
+    "network_watch_none": "No watch has run here: dongseon watch SOURCES.",
+    "link_connected": "connected",
+    "link_waiting": "waiting to connect",
     # start
     "page_start": "Start",
     "start": "Nothing has been stored here yet",

@@ -189,6 +189,19 @@ TEXTS = {
     "network_cell": "{name}, {hour}: {minutes:.0f}분",
     "network_broken_none": "모든 카메라가 정상이며 지연이 없습니다.",
     "network_broken_more": "{number}대가 더 있습니다.",
+    "tab_watch": "실시간 감시",
+    "column_stream": "스트림",
+    "column_waiting": "대기 영상",
+    "column_behind": "최신 영상",
+    "column_rate": "실시간 대비 배속",
+    "column_faults": "오류",
+    "column_last_fault": "최근 오류",
+    "network_watch_note": "수집 프로그램의 현재 상태입니다. 오류가 있는 카메라부터 "
+    "보여 주며 10초마다 새로 고칩니다.",
+    "network_watch_none": "수집 프로그램이 실행된 적이 없습니다"
+    "(dongseon watch SOURCES).",
+    "link_connected": "연결됨",
+    "link_waiting": "연결 대기",
     # start
     "page_start": "시작",
     "start": "아직 저장된 것이 없습니다",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections import defaultdict
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -13,11 +14,14 @@ from dashboard import access, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.maps import area, network
 from pipeline.cameras.registry import Registry
+from pipeline.fleet import live
 from pipeline.footage import health
 from pipeline.footage.health import Health
 from pipeline.settings import get_settings
 
 FRESH_S = 60
+#: Seconds between two looks at the watch.
+LIVE_S = 10
 #: Rows of the grid and of the list of broken cameras at most.
 MOST_ROWS, MOST_BROKEN = 60, 100
 
@@ -43,12 +47,14 @@ def main() -> None:
         st.html(f"<div class='notice'>{told}</div>")
     covered = _figures(found, texts)
     area.show(found.states, texts, key="area")
-    names = ("dongs", "footage", "broken")
+    names = ("dongs", "footage", "broken", "watch")
     tabs = dict(zip(names, st.tabs([texts(f"tab_{n}") for n in names]), strict=True))
     with tabs["footage"]:
         _footage(found, registry, texts)
     with tabs["broken"]:
         _broken(found, registry, texts)
+    with tabs["watch"]:
+        _watch(user, texts)
     # Last: covering takes some seconds the first time, the rest need not wait.
     with tabs["dongs"], st.spinner(texts("tab_dongs")):
         rows = health.by_dong(user, settings=settings)
@@ -196,6 +202,40 @@ def _broken(found: Health, registry: Registry, texts: Texts) -> None:
     tables.show(names, rows, texts, numbers=("corrupt",))
     if len(wanted) > MOST_BROKEN:
         st.caption(texts("network_broken_more", number=len(wanted) - MOST_BROKEN))
+
+
+@st.fragment(run_every=LIVE_S)
+def _watch(user: str, texts: Texts) -> None:
+    """Show rate, lag and faults per camera as `dongseon watch` has them now."""
+    with access.refusals_shown():
+        _watched(user, texts)
+
+
+def _watched(user: str, texts: Texts) -> None:
+    now = time.time()
+    found = live.cameras(user, now, settings=get_settings())
+    if not found:
+        st.info(texts("network_watch_none"))
+        return
+    st.caption(texts("network_watch_note"))
+    rows = []
+    for camera in found[:MOST_BROKEN]:
+        lag = camera.lag_s(now)
+        rows.append(
+            (
+                camera.camera,
+                texts.of("link", camera.link) if camera.link else "–",
+                f"{camera.waiting:,}",
+                _age(None if lag is None else timedelta(seconds=lag), texts),
+                f"{camera.footage_s / camera.work_s:.1f}" if camera.work_s else "–",
+                f"{camera.faults + camera.refused:,}",
+                camera.fault,
+            )
+        )
+    names = ("camera", "stream", "waiting", "behind", "rate", "faults", "last_fault")
+    tables.show(names, rows, texts, numbers=("waiting", "rate", "faults"))
+    if len(found) > MOST_BROKEN:
+        st.caption(texts("network_broken_more", number=len(found) - MOST_BROKEN))
 
 
 with access.refusals_shown():

@@ -113,13 +113,10 @@ def _table(settings: Any, no_room: str = "", most: int = 30) -> Table:
 
     from rich.table import Table
 
-    from pipeline.fleet import state
+    from pipeline.fleet import live, state
 
     now = time.time()
-    rows = sorted(
-        state.cameras(settings),
-        key=lambda c: (not c.fault, -c.waiting, -(c.lag_s(now) or 0), c.camera),
-    )
+    rows = live.worst_first(state.cameras(settings), now)
     title = f"{len(rows)} cameras" + (f" · paused: {no_room}" if no_room else "")
     table = Table(title=title, title_justify="left")
     for heading in ("camera", "stream", "waiting", "behind", "x real time"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pipeline.fleet.state import State
 from pipeline.settings import Settings
 from pipeline.store import writer
 from tests.dashboard.browsing import clipped, sound, visiting
@@ -24,6 +26,10 @@ def test_health_coverage_and_footage(traced: Settings, tmp_path: Path) -> None:
         start = store_samples.START + timedelta(minutes=minutes)
         rows = store_samples.unit(camera_no=camera, start=start, seconds=300)
         writer.publish(traced, *rows)
+    with closing(State(traced)) as watch:
+        watch.tell("BC-00001", link="waiting", fault="the stream refuses the password")
+        watch.add("BC-00001", faults=3)
+        watch.add("BC-00002", footage_s=300, work_s=60)
     with (
         started(tmp_path) as url,
         visiting(f"{url}/network", 1366, 900) as visit,
@@ -65,6 +71,14 @@ def test_health_coverage_and_footage(traced: Settings, tmp_path: Path) -> None:
         )
         page.get_by_role("tab", name="Out of order and late").click()
         expect(shown).to_have_count(9)
+        page.get_by_role("tab", name="Watch, now").click()
+        expect(shown).to_have_count(2)
+        expect(shown.nth(0)).to_contain_text("the stream refuses the password")
+        assert shown.nth(0).locator("td").all_inner_texts()[5] == "4"
+        assert shown.nth(1).locator("td").all_inner_texts()[4] == "5.0"
+        with closing(State(traced)) as watch:
+            watch.add("BC-00001", faults=4)
+        expect(shown.nth(0).locator("td").nth(5)).to_have_text("8", timeout=60_000)
         assert clipped(page) == []
         page.get_by_text("한국어").click()
         expect(page.locator("h1")).to_have_text("카메라망", timeout=20_000)
