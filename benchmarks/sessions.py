@@ -46,7 +46,8 @@ def measure(
         looks.append((rows, _megabytes(server)))
     at, own = np.array(looks).T
     late = at >= max(KEPT * 1.5, rows / 2)
-    grown = np.polyfit(at[late], own[late], 1)[0] * 100 if late.sum() > 4 else None
+    enough = np.count_nonzero(late) > 4
+    grown = float(np.polyfit(at[late], own[late], 1)[0] * 100) if enough else None
     return {
         "seconds": seconds / rows,
         "own_mb": {int(number): round(size, 1) for number, size in looks},

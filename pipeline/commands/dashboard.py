@@ -88,6 +88,9 @@ def serve(
 
     settings = get_settings()
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    # Each page runs in a thread of its own, and glibc would keep what was freed in up
+    # to eight arenas a core (mallopt(3), M_ARENA_MAX).
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
     if single:
         settings = settings.model_copy(update={"login": "single"})
         environment["DONGSEON_LOGIN"] = "single"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -94,7 +94,7 @@ def health(user: str, *, settings: Settings | None = None) -> Health:
     """
     settings = settings or get_settings()
     roles.check(settings, user, "network.read", "*")
-    cameras = registries.load(settings.registry, check=False).cameras
+    cameras = _cameras(settings.registry, _changed(settings.registry))
     newest = _newest(settings)
     hours = _hours(newest)
     window = (hours[0], hours[-1] + timedelta(hours=1)) if hours else None
@@ -126,7 +126,7 @@ def by_dong(user: str, *, settings: Settings | None = None) -> tuple[Dong, ...]:
     settings = settings or get_settings()
     roles.check(settings, user, "network.read", "*")
     path = settings.registry
-    return _by_dong(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _by_dong(path, _changed(path))
 
 
 def shares(rows: Iterable[Dong]) -> float | None:
@@ -201,6 +201,16 @@ def _recorded(log: pa.Table) -> dict[str, Recorded]:
             "FROM log GROUP BY camera_id"
         ).fetchall()
     return {row[0]: Recorded(*row) for row in rows}
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+@lru_cache(maxsize=1)
+def _cameras(registry: Path, _stamp: int) -> Sequence[Camera]:
+    """Return the cameras, read once: tens of megabytes pass by for ten thousand."""
+    return registries.load(registry, check=False).cameras
 
 
 def _state(
