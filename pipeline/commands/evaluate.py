@@ -108,7 +108,7 @@ def evaluate_masks(
         typer.Argument(help="Has with_mask, without_mask and, if you like, incorrect."),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="Classifier to measure; default: the shipped.")
+        Path | None, typer.Option(help="Classifier to measure; default: that in use.")
     ] = None,
     folds: Annotated[
         int,
@@ -149,7 +149,7 @@ def evaluate_masks(
         figures = masks.evaluate(
             folder,
             settings.weights_dir,
-            classifier=MaskClassifier.load(model),
+            classifier=MaskClassifier.load(model, settings.weights_dir),
             threads=settings.threads,
         )
     _finish(figures, out)

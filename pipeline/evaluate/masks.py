@@ -74,7 +74,7 @@ def evaluate(
         A folder is missing or has no picture.
     """
     started = time.monotonic()
-    used = classifier or MaskClassifier.load()
+    used = classifier or MaskClassifier.load(weights_dir=weights_dir)
     answers = _blank()
     finder, features = Finder(weights_dir, threads), FaceMap(weights_dir, threads)
     _answer(_photos(folder), used, finder, features, answers, quiet)
@@ -156,7 +156,7 @@ class _Copies:
     told: list[np.ndarray]  #: probabilities of the three states; NaN where unknown
 
     def answer(self, copies: Table, classifier: MaskClassifier) -> None:
-        told = classifier.probabilities(copies.rows)
+        told = classifier.probabilities(copies.rows.astype(np.float32))
         told[copies.widths < classifier.least_width] = np.nan
         self.truth.append(copies.labels)
         self.told.append(told)

@@ -19,7 +19,7 @@ MOTION_PIXELS = 5
 IDLE_SECONDS = 2.0
 #: At triage quality: seconds between two frames looked at, and those after which a
 #: still and empty scene is looked at again.
-LOOK_S, LOOK_IDLE_S = 2.0, 10.0
+LOOK_S, LOOK_IDLE_S = 2.0, 30.0
 
 
 @dataclass(frozen=True)

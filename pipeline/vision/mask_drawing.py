@@ -28,6 +28,7 @@ class Sample:
 
 def drawn(samples: list[Sample], templates: Path) -> list[Sample]:
     """Return unmasked faces with a mask drawn on, in place and below the nose."""
+    random = np.random.default_rng(SEED)
     read = [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in pictures_of(templates)]
     pictures: list[np.ndarray] = [np.asarray(p) for p in read if p is not None]
     pictures = [p for p in pictures if p.shape[2:] == (4,)]
@@ -37,7 +38,6 @@ def drawn(samples: list[Sample], templates: Path) -> list[Sample]:
     for sample in samples:
         if sample.state != NONE:
             continue
-        random = np.random.default_rng([SEED, sample.photo])
         for state in (WORN, INCORRECT, INCORRECT):
             picture = pictures[random.integers(len(pictures))]
             result.append(

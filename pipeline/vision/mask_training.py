@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,7 +28,7 @@ from pipeline.vision.types import INCORRECT, NONE, WORN
 #: Folder of photographs -> state of the person in them.
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Degraded copies of every photograph, and of every drawn mask.
-COPIES, DRAWN_COPIES = 6, 3
+COPIES, DRAWN_COPIES = 2, 1
 #: Widths of degraded faces, pixels.
 WIDTHS = (14.0, 110.0)
 #: Below this width of a face the state stays unknown, pixels.
@@ -46,7 +45,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 class Table:
     """Degraded copies of faces, as the classifier sees them."""
 
-    rows: np.ndarray  #: float32 [n, k]
+    rows: np.ndarray  #: float16 [n, k]
     labels: np.ndarray  #: int [n], states
     photos: np.ndarray  #: int [n], number of the photograph
     widths: np.ndarray  #: float [n], of the degraded face, pixels
@@ -158,16 +157,17 @@ def fitted(table: Table, out: Path, provenance: dict[str, object]) -> dict[str, 
     from sklearn.preprocessing import StandardScaler
 
     def fit(part: Table) -> tuple[StandardScaler, LogisticRegression]:
-        scaler = StandardScaler().fit(part.rows)
+        rows = part.rows.astype(np.float32)
+        scaler = StandardScaler().fit(rows)
         model = LogisticRegression(
             C=PENALTY, class_weight="balanced", max_iter=300, random_state=SEED
         )
-        return scaler, model.fit(scaler.transform(part.rows), part.labels)
+        return scaler, model.fit(scaler.transform(rows), part.labels)
 
     held = np.isin(table.photos, _held_out(table.photos))
     rest = table.part(held)
     scaler, model = fit(table.part(~held))
-    logits = model.decision_function(scaler.transform(rest.rows))
+    logits = model.decision_function(scaler.transform(rest.rows.astype(np.float32)))
     temperature = _temperature(logits, rest.labels)
     figures = _figures(logits / temperature, rest.labels, rest.widths)
     provenance["held_out"] = figures
@@ -240,15 +240,14 @@ def largest_face(detector: FaceDetector, image: np.ndarray) -> np.ndarray | None
 
 
 def _table(samples: list[Sample], features: FaceMap) -> Table:
-    """Degrade faces; a photograph's copies do not depend on the others there."""
+    """Degrade faces, and keep what the classifier sees of them in 16-bit floats."""
     rows, labels, photos, widths = [], [], [], []
-    seen: Counter[int] = Counter()
-    for sample in samples:
-        random = np.random.default_rng([SEED + 1, sample.photo, seen[sample.photo]])
-        seen[sample.photo] += 1
-        for _ in range(DRAWN_COPIES if sample.is_drawn else COPIES):
+    for index, sample in enumerate(samples):
+        for copy in range(DRAWN_COPIES if sample.is_drawn else COPIES):
+            random = np.random.default_rng([SEED, index, copy])
             width = float(np.exp(random.uniform(*np.log(WIDTHS))))
-            rows.append(features(aligned(degrade(sample.crop, width, random))))
+            crop = degrade(sample.crop, width, random)
+            rows.append(features(aligned(crop)).astype(np.float16))
             labels.append(sample.state)
             photos.append(sample.photo)
             widths.append(width)

@@ -25,6 +25,8 @@ from pipeline.vision.models import weight_path
 from pipeline.vision.types import INCORRECT, NONE, UNKNOWN, WORN
 
 NAME = "mask-inner-layer-2"
+#: A file of this name among the weights takes the place of the one that ships.
+OWN_FILE = "masks.npz"
 #: States of the classifier's columns.
 STATES = (NONE, INCORRECT, WORN)
 #: Channels and side of the recogniser's layer that is looked at.
@@ -42,7 +44,7 @@ LARGE = 3
 PLACES = (TEMPLATE * 0.62 + np.array([13.3, 8.0])) * (SIDE / 96)
 #: Probability from which a frame's state counts as decided: nine in ten photographs
 #: of a source never trained on are.
-DECIDED = 0.7
+DECIDED = 0.65
 #: Chance that somebody puts a mask on or off between two analysed frames.
 CHANGE = 0.01
 #: Frames of a pass are not independent: each counts this share of an observation.
@@ -71,15 +73,23 @@ class MaskClassifier:
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     @classmethod
-    def load(cls, path: Path | None = None) -> MaskClassifier:
-        """Load a trained file, or the one that is shipped.
+    def load(
+        cls, path: Path | None = None, weights_dir: Path | None = None
+    ) -> MaskClassifier:
+        """Load a trained file, the city's own among the weights, or that shipped.
 
         Raises
         ------
         ModelError
             The file is missing or is not a mask classifier.
         """
-        source = path or files("pipeline.vision") / "weights" / "masks.npz"
+        source = path or files("pipeline.vision") / "weights" / OWN_FILE
+        if (
+            path is None
+            and weights_dir is not None
+            and (weights_dir / OWN_FILE).is_file()
+        ):
+            source = weights_dir / OWN_FILE
         try:
             return cls(source.read_bytes())
         except (OSError, KeyError, ValueError) as error:

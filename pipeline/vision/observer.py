@@ -87,7 +87,7 @@ class Observer:
         recogniser = recognisers.chosen(weights_dir)
         self._embed = recognisers.load(recogniser, weights_dir, threads)
         self._face_map = masks.FaceMap(weights_dir, threads)
-        self._masks = masks.MaskClassifier.load()
+        self._masks = masks.MaskClassifier.load(weights_dir=weights_dir)
         self._bodies = _bodies(weights_dir, threads)
         self.provenance = _provenance(
             sample_fps, tiles, quick, self._masks, weights_dir

@@ -153,3 +153,15 @@ def test_training_without_photographs_is_refused(
     with pytest.raises(ModelError, match="no usable face"):
         mask_training.train(tmp_path, tmp_path / "o.npz", weights_dir)
     assert not (tmp_path / "o.npz").exists()
+
+
+def test_a_citys_own_classifier_takes_the_place_of_that_shipped(tmp_path: Path) -> None:
+    shipped = masks.MaskClassifier.load(weights_dir=tmp_path)
+    source = Path(masks.__file__).parent / "weights" / "masks.npz"
+    with np.load(source) as stored:
+        own = dict(stored) | {"least_width": np.float32(33)}
+    np.savez(tmp_path / "masks.npz", **own)
+    loaded = masks.MaskClassifier.load(weights_dir=tmp_path)
+    assert loaded.least_width == 33
+    assert loaded.sha256 != shipped.sha256
+    assert masks.MaskClassifier.load(source, tmp_path).sha256 == shipped.sha256
