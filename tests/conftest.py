@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,15 @@ from tests.tools.object_store import (
 )
 
 pytest_plugins = ["tests.faults.table"]
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again where a shell started the tests in the background without it:
+    programs started by a test would pass it over as well.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if here and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,7 @@ def test_a_page_for_others_says_so(house: tour.House, role: str) -> None:
     for name in ("TEST-001", "CROWD-001", "K-00", "BC-0"):
         assert name not in window.inner_text("body")
     links.first.click()
-    window.locator(tour.WHOLE[tour.PAGES[role][0]]).first.wait_for(timeout=60_000)
+    window.locator(tour.WHOLE[tour.PAGES[role][0]]).first.wait_for(timeout=150_000)
     assert window.url.startswith(f"{house.url}/{tour.PAGES[role][0]}")
 
 
