@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.store.ids import to_lonlat
+
+_Columns = TypeVar("_Columns")
 
 
 def seconds(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -45,3 +50,23 @@ def texts(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
 def lonlat(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places (float [n, 2], metres of the local frame) as WGS84 degrees."""
     return to_lonlat(places[:, 0] * 100, places[:, 1] * 100)
+
+
+def ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All whole numbers of ranges [low, high), and how many each range has."""
+    count = np.maximum(high - low, 0)
+    end = np.cumsum(count)
+    at = np.arange(int(end[-1]) if len(end) else 0)
+    at += np.repeat(low - end + count, count)
+    return at, count
+
+
+def joined(parts: Sequence[_Columns]) -> _Columns:
+    """Put dataclasses of arrays, one or more of one kind, one after the other."""
+    kind: Any = type(parts[0])
+    return kind(
+        **{
+            f.name: np.concatenate([getattr(part, f.name) for part in parts])
+            for f in fields(kind)
+        }
+    )

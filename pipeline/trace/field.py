@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.spatial import cKDTree
 
+from pipeline.trace.columns import joined, ranges
 from pipeline.trace.passes import Passes
 from pipeline.trace.search import SEOUL, days
 from pipeline.trace.wardrobe import Wardrobe
@@ -47,15 +48,6 @@ def _days_of(start: np.ndarray) -> np.ndarray:
     return np.repeat(dates, np.diff(edges))
 
 
-def _ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All whole numbers of ranges [low, high), and how many each range has."""
-    count = np.maximum(high - low, 0)
-    end = np.cumsum(count)
-    at = np.arange(int(end[-1]) if len(end) else 0)
-    at += np.repeat(low - end + count, count)
-    return at, count
-
-
 @dataclass(frozen=True)
 class Cells:
     """Cameras by squares of the ground; m squares that have any."""
@@ -63,6 +55,20 @@ class Cells:
     middle: np.ndarray  #: float64 [m, 2], of their passes, metres
     radius: np.ndarray  #: float64 [m], within which those begin and end
     members: list[np.ndarray]  #: cameras of each, numbers of `Field.middle`
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What `Field.near` was asked, and where and when its k passes are left."""
+
+    tip: np.ndarray
+    ahead: bool
+    span: float
+    speed: float
+    around: float
+    spare: float
+    place: np.ndarray  #: float64 [k, 2], metres
+    moment: np.ndarray  #: float64 [k], Unix seconds
 
 
 class Field:
@@ -137,7 +143,7 @@ class Field:
         self, camera: np.ndarray, begin: np.ndarray, end: np.ndarray
     ) -> np.ndarray:
         """Rows of cameras (int64 [k], of `middle`) that start in [begin, end) [k]."""
-        at, count = _ranges(self._at(camera, begin), self._at(camera, end, after=True))
+        at, count = ranges(self._at(camera, begin), self._at(camera, end, after=True))
         start = self._start[at]
         kept = (start >= np.repeat(begin, count)) & (start < np.repeat(end, count))
         return self._order[at[kept]].astype(np.int64)
@@ -169,9 +175,7 @@ class Field:
         east *= east
         north *= north
         east += north
-        of_camera = east.take(self._order)
-        most = np.maximum.reduceat(of_camera, np.cumsum(count) - count)
-        return np.asarray(np.sqrt(most))
+        return np.asarray(np.sqrt(self._most(east, count)))
 
     def near(
         self,
@@ -198,7 +202,16 @@ class Field:
         if self._tree is None or not len(tip):
             none = np.empty(0)
             return Reach(none.astype(np.int64), none.astype(np.int64), none, none)
-        place = self.last[tip] if ahead else self.first[tip]
+        ask = _Ask(
+            tip,
+            ahead,
+            span,
+            speed,
+            around,
+            spare,
+            place=self.last[tip] if ahead else self.first[tip],
+            moment=self.end[tip] if ahead else self.start[tip],
+        )
         reach = max(speed * span + spare, around)
         lists = [
             self._cameras_beside(int(camera), reach)
@@ -206,12 +219,11 @@ class Field:
         ]
         who = np.repeat(np.arange(len(tip)), [len(one) for one in lists])
         camera = np.concatenate(lists)
-        apart = self.middle[camera] - place[who]
+        apart = self.middle[camera] - ask.place[who]
         free = np.hypot(apart[:, 0], apart[:, 1]) - self.radius[camera]
         close = free <= around
         low, high = np.full(int(close.sum()), -1.0), np.full(int(close.sum()), span)
-        pick = (tip, ahead, span, speed, around, spare)
-        parts = [self._within(*pick, who[close], camera[close], low, high)]
+        parts = [self._within(ask, who[close], camera[close], low, high)]
         # A camera far off is reached late: its early passes need no look.
         who, camera, free = who[~close], camera[~close], free[~close]
         if farther is None:
@@ -220,24 +232,13 @@ class Field:
         else:
             low, high = farther(parts[0], who, free)
         some = low <= high
-        parts.append(
-            self._within(*pick, who[some], camera[some], low[some], high[some])
-        )
-        values = (
-            np.concatenate([getattr(part, f.name) for part in parts])
-            for f in fields(Reach)
-        )
-        both = Reach(*values)
+        parts.append(self._within(ask, who[some], camera[some], low[some], high[some]))
+        both = joined(parts)
         return both.take(np.argsort(both.tip * len(self) + both.row, kind="stable"))
 
     def _within(
         self,
-        tip: np.ndarray,
-        ahead: bool,
-        span: float,
-        speed: float,
-        around: float,
-        spare: float,
+        ask: _Ask,
         who: np.ndarray,
         camera: np.ndarray,
         low: np.ndarray,
@@ -247,26 +248,26 @@ class Field:
 
         `who` (numbers of tips), `camera`, `low` and `high` are one each for a pair.
         """
-        place = self.last[tip] if ahead else self.first[tip]
-        moment = self.end[tip] if ahead else self.start[tip]
-        if ahead:
-            begin, finish = moment[who] + low, moment[who] + high
+        moment = ask.moment[who]
+        if ask.ahead:
+            begin, finish = moment + low, moment + high
         else:
-            begin = moment[who] - high - self._length[camera]
-            finish = moment[who] - low
-        at, count = _ranges(
+            begin = moment - high - self._length[camera]
+            finish = moment - low
+        at, count = ranges(
             self._at(camera, begin), self._at(camera, finish, after=True)
         )
         start, pair = self._start[at], np.repeat(np.arange(len(who)), count)
         within = (start >= begin[pair]) & (start <= finish[pair])
         row, who = self._order[at[within]].astype(np.int64), who[pair[within]]
-        gap = start[within] - moment[who] if ahead else moment[who] - self.end[row]
-        kept = (gap <= span) & (gap >= -1) & (row != tip[who])
+        moment = ask.moment[who]
+        gap = start[within] - moment if ask.ahead else moment - self.end[row]
+        kept = (gap <= ask.span) & (gap >= -1) & (row != ask.tip[who])
         row, who, gap = row[kept], who[kept], gap[kept]
-        apart = (self.first if ahead else self.last)[row] - place[who]
+        apart = (self.first if ask.ahead else self.last)[row] - ask.place[who]
         metres = np.hypot(apart[:, 0], apart[:, 1])
-        limit = speed * np.maximum(gap, 0) + spare + 2 * self.error_m[row]
-        kept = np.flatnonzero(metres <= np.maximum(limit, around))
+        limit = ask.speed * np.maximum(gap, 0) + ask.spare + 2 * self.error_m[row]
+        kept = np.flatnonzero(metres <= np.maximum(limit, ask.around))
         return Reach(who[kept], row[kept], gap[kept], metres[kept])
 
     def _at(

@@ -8,7 +8,6 @@ that show both, is inferred (`together`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.trace import constants as c
 from pipeline.trace import contacts, copied, linking, steady, together
-from pipeline.trace.columns import moment, seconds
+from pipeline.trace.columns import joined, moment, seconds
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Passes, Scope
 
@@ -121,7 +120,7 @@ def near(
     if not parts:
         nobody = pick(tracks, np.zeros(len(tracks.second), dtype=bool))
         return contacts.near(nobody, nobody, rule)
-    return copied.without_patient(_joined(parts))
+    return copied.without_patient(joined(parts))
 
 
 def pick(tracks: contacts.Tracks, rows: np.ndarray) -> contacts.Tracks:
@@ -157,12 +156,3 @@ def same(
     for one, other in copy.items():
         people.group[one] = people.group[other]
     return people
-
-
-def _joined(parts: Sequence[contacts.Near]) -> contacts.Near:
-    return contacts.Near(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in contacts.Near.__dataclass_fields__
-        }
-    )

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline.store import ids as numbers
 from pipeline.store.schema import MASK_STATES
+from pipeline.trace.columns import ranges
 from pipeline.trace.vault import KINDS, Vault
 
 #: What is read of every pass: no embeddings.
@@ -104,10 +105,8 @@ class Passes:
         about = numbers.starts_of(wanted)
         low = np.searchsorted(self.start, about - _ID_SLACK)
         high = np.searchsorted(self.start, about + _ID_SLACK, side="right")
-        end = np.cumsum(high - low)
-        at = np.arange(int(end[-1]) if len(end) else 0)
-        at += np.repeat(low - end + (high - low), high - low)
-        same = self.ids[at] == np.repeat(wanted, high - low)
+        at, count = ranges(low, high)
+        same = self.ids[at] == np.repeat(wanted, count)
         return np.sort(at[same])
 
 

@@ -28,6 +28,7 @@ from pipeline.cameras import roads
 from pipeline.cameras.travel_time import DETOUR_FACTOR
 from pipeline.errors import CameraError
 from pipeline.store.ids import to_local_cm
+from pipeline.trace.columns import ranges
 
 if TYPE_CHECKING:
     from pipeline.cameras.registry import Registry
@@ -209,11 +210,7 @@ class Streets:
     def _part(self, piece: int, begin: float, end: float) -> np.ndarray:
         """Points of a piece from one place along it to another, both included."""
         line = self._line(piece)
-        along = _along(line)
-        low, high = min(begin, end), max(begin, end)
-        inside = (along > low) & (along < high)
-        at = np.concatenate([[low], along[inside], [high]])
-        part = np.column_stack([np.interp(at, along, line[:, k]) for k in (0, 1)])
+        part = _cut(line, _along(line), min(begin, end), max(begin, end))
         return part if begin <= end else part[::-1]
 
     def _walk(self, before: np.ndarray, node: int) -> np.ndarray:
@@ -298,9 +295,8 @@ def _pieces(
     cut = np.flatnonzero(outer | (np.bincount(vertex)[vertex] > 1))
     whole = line[cut[1:]] == line[cut[:-1]]
     begin, end = cut[:-1][whole], cut[1:][whole]
-    count = end - begin + 1
+    at, count = ranges(begin, end + 1)
     first = np.concatenate([[0], np.cumsum(count)])
-    at = np.arange(first[-1]) + np.repeat(begin - first[:-1], count)
     return np.column_stack([vertex[begin], vertex[end]]), first, points[at]
 
 
@@ -331,13 +327,8 @@ def _with_cameras(
         stops = np.concatenate([[0.0], along[some], [metres[-1]]])
         nodes = np.concatenate([ends[k, :1], some, ends[k, 1:]])
         for j in range(len(nodes) - 1):
-            inside = (metres > stops[j]) & (metres < stops[j + 1])
-            to = np.concatenate(
-                [stops[j : j + 1], metres[inside], stops[j + 1 : j + 2]]
-            )
-            part = [np.interp(to, metres, line[:, axis]) for axis in (0, 1)]
             new_ends.append(nodes[j : j + 2])
-            new_lines.append(np.column_stack(part))
+            new_lines.append(_cut(line, metres, stops[j], stops[j + 1]))
     whole = np.ones(len(ends), dtype=bool)
     whole[piece] = False
     kept = np.repeat(whole, count)
@@ -355,6 +346,13 @@ def _with_cameras(
         shapely.line_interpolate_point(lines[piece], along)
     )
     return Graph(number, stands, again, length, first, points)
+
+
+def _cut(line: np.ndarray, along: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Points of a line from one place along it to a later one, both included."""
+    inside = (along > low) & (along < high)
+    at = np.concatenate([[low], along[inside], [high]])
+    return np.column_stack([np.interp(at, along, line[:, k]) for k in (0, 1)])
 
 
 def _along(line: np.ndarray) -> np.ndarray:
