@@ -71,9 +71,10 @@ def evaluate_faces(
 
     By face width and, with --masked, with one or both faces under a drawn mask: the
     first picture of a pair is enrolled as a photo is, with its template for masked
-    faces; the second wears the mask.
+    faces; the second wears the mask. Beside the figures, under the same name with
+    .svg, lies the reliability diagram.
     """
-    from pipeline.evaluate import faces, tables
+    from pipeline.evaluate import diagram, faces, tables
     from pipeline.settings import get_settings
 
     settings = get_settings()
@@ -88,6 +89,9 @@ def evaluate_faces(
         threads=settings.threads,
     )
     _finish(figures, out)
+    if out is not None:
+        drawn = diagram.draw(figures["by_condition"], out.with_suffix(".svg"))
+        typer.echo(f"reliability diagram: {drawn}" if drawn else "no evidence to draw")
     typer.echo(
         f"{figures['recogniser'][:31]:32}{'found':>8}{'accuracy':>10}{'TAR@1e-2':>10}{'TAR@1e-3':>10}"
         f"{'EER':>8}{'Cllr':>8}"

@@ -153,6 +153,7 @@ def _parts(
                 Embedded(
                     {v: x[:, first:last] * scale for v, x in embedded.vectors.items()},
                     embedded.widths,
+                    embedded.qualities,
                     embedded.painted[..., first:last] * scale,
                     embedded.readable,
                 ),

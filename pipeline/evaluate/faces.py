@@ -48,6 +48,8 @@ class Embedded:
     vectors: dict[View, np.ndarray] = field(default_factory=dict)
     #: float32 [number of pictures], width of the face, pixels, NaN likewise
     widths: dict[View, np.ndarray] = field(default_factory=dict)
+    #: float32 [number of pictures], quality of the face, 0..1, NaN likewise
+    qualities: dict[View, np.ndarray] = field(default_factory=dict)
     #: float32 [number of pictures, m, d], under the masks that enrolment paints;
     #: empty where no view needs them
     painted: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0)))
@@ -190,6 +192,7 @@ def embed(
     for view in views:
         result.vectors[view] = np.full((count, size), np.nan, np.float32)
         result.widths[view] = np.full(count, np.nan, np.float32)
+        result.qualities[view] = np.full(count, np.nan, np.float32)
     aware = any(view.aware for view in views)
     if aware:
         masks = len(painting.COLOURS)
@@ -204,13 +207,16 @@ def embed(
         known = finder(image)
         if known is None:
             continue
-        for view, vector, width in _seen(image, known, views, finder, embedder, mask):
-            result.vectors[view][index] = vector
-            result.widths[view][index] = width
+        for view, face, aligned in _seen(image, known, views, finder, mask):
+            result.vectors[view][index] = embedder(aligned[None])[0]
+            result.widths[view][index] = face.width
+            result.qualities[view][index] = _quality(face, aligned)
         if aware:
             crops = masked_template.painted(image, known.landmarks)
             result.painted[index] = embedder(crops)
             result.widths[View(aware=True)][index] = known.width
+            plain = faces.align(image, known.landmarks)
+            result.qualities[View(aware=True)][index] = _quality(known, plain)
     if aware:
         digest = recognisers.sha256(chosen, weights_dir)
         law = masked_template.law(chosen, digest, weights_dir)
@@ -274,12 +280,16 @@ def figures(
             f"{key}_interval": metrics.wilson(hits, int(same.sum())),
             f"{key}_threshold": point.threshold,
         }
-    narrower = np.fmin(
-        embedded.widths[first][pairs.first], embedded.widths[second][pairs.second]
-    )[usable]
+    narrower, poorer = (
+        np.fmin(of[first][pairs.first], of[second][pairs.second])[usable]
+        for of in (embedded.widths, embedded.qualities)
+    )
     return result | {
         "eer": metrics.equal_error_rate(scores, same),
         "cllr": metrics.cllr(metrics.calibrated(scores, same), same),
+        "cllr_by_quality": metrics.cllr(
+            metrics.calibrated(scores, same, beside=poorer), same
+        ),
         "cllr_isotonic": metrics.cllr(
             metrics.calibrated(scores, same, "isotonic"), same
         ),
@@ -312,10 +322,9 @@ def _seen(  # type: ignore[no-untyped-def]
     known: Face,
     views: Sequence[View],
     finder: Finder,
-    embedder,
     mask,
 ):
-    """Yield view, vector and width of each view in which the face is found."""
+    """Yield view, face and aligned face of each view in which the face is found."""
     bases = {False: image}
     if any(view.masked for view in views):
         bases[True] = mask(image, known.landmarks)
@@ -329,8 +338,11 @@ def _seen(  # type: ignore[no-untyped-def]
         again = view.masked or scale < 1
         face = finder(base, near=box) if again else known
         if face is not None:
-            aligned = faces.align(base, face.landmarks)
-            yield view, embedder(aligned[None])[0], face.width
+            yield view, face, faces.align(base, face.landmarks)
+
+
+def _quality(face: Face, aligned: np.ndarray) -> float:
+    return faces.quality(aligned, face.width, face.landmarks, face.score)
 
 
 def _aware(embedded: Embedded, law: masked_template.Law | None) -> np.ndarray:

@@ -140,7 +140,7 @@ def cross_validate(
         apart = np.array([table.files[p] in files for p in table.photos.tolist()])
         with tempfile.TemporaryDirectory() as temporary:
             out = Path(temporary) / "masks.npz"
-            mask_training.fitted(table.part(~apart), out, dict(provenance))
+            mask_training.fitted(table.part(~apart), out, provenance)
             classifier = MaskClassifier.load(out)
         copies.answer(table.part(apart), classifier)
         _answer(held, classifier, finder, features, answers, quiet)

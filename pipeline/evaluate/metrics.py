@@ -111,7 +111,11 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
 
 
 def calibrated(
-    scores: np.ndarray, same: np.ndarray, kind: str = "logistic", folds: int = FOLDS
+    scores: np.ndarray,
+    same: np.ndarray,
+    kind: str = "logistic",
+    folds: int = FOLDS,
+    beside: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return log-likelihood ratios of scores, each from the other folds' pairs.
 
@@ -126,6 +130,9 @@ def calibrated(
         step function, pool adjacent violators).
     folds
         Parts of the cross-validation.
+    beside
+        float [n], a further measure of the pairs (quality, say): height and slope of
+        the straight line follow it. Not with "isotonic".
 
     Returns
     -------
@@ -138,6 +145,9 @@ def calibrated(
     if min(y.sum(), (~y).sum()) < 2:
         return told
     fit = _logistic if kind == "logistic" else _isotonic
+    if beside is not None:
+        other = np.asarray(beside, np.float64)[known]
+        x = np.column_stack([x, other, x * other])
     for train, test in _splits(y, folds):
         told[known[test]] = fit(x[train], y[train], x[test])
     return told
@@ -231,10 +241,12 @@ def _logistic(x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Fit a line to the log odds; with even weights odds are likelihood ratios."""
     from sklearn.linear_model import LogisticRegression
 
-    middle, spread = x.mean(), x.std() or 1.0
+    x, wanted = x.reshape(len(x), -1), wanted.reshape(len(wanted), -1)
+    middle, spread = x.mean(axis=0), x.std(axis=0)
+    spread[spread == 0] = 1.0
     model = LogisticRegression(C=1e3, class_weight="balanced", max_iter=1000)
-    model.fit(((x - middle) / spread)[:, None], y)
-    return model.decision_function(((wanted - middle) / spread)[:, None])
+    model.fit((x - middle) / spread, y)
+    return model.decision_function((wanted - middle) / spread)
 
 
 def _isotonic(

@@ -104,7 +104,7 @@ def train(
     table, provenance = table_of(folder, weights_dir, templates, faces, say)
     figures = fitted(table, out, provenance)
     say(f"held out: {figures}")
-    return provenance
+    return provenance | {"held_out": figures}
 
 
 def table_of(
@@ -170,9 +170,8 @@ def fitted(table: Table, out: Path, provenance: dict[str, object]) -> dict[str, 
     logits = model.decision_function(scaler.transform(rest.rows.astype(np.float32)))
     temperature = _temperature(logits, rest.labels)
     figures = _figures(logits / temperature, rest.labels, rest.widths)
-    provenance["held_out"] = figures
     scaler, model = fit(table)
-    _write(out, scaler, model, temperature, provenance)
+    _write(out, scaler, model, temperature, provenance | {"held_out": figures})
     return figures
 
 

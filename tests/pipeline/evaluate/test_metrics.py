@@ -62,6 +62,22 @@ def test_calibration_finds_known_likelihood_ratios() -> None:
     assert metrics.equal_error_rate(scores, same) == pytest.approx(0.1587, abs=0.01)
 
 
+def test_calibration_follows_a_measure_beside_the_score() -> None:
+    # Half of the pairs tell four times as much as the others: 2 x against 0.5 x.
+    random = np.random.default_rng(3)
+    same = np.arange(6000) % 4 == 0
+    good = random.random(6000) < 0.5
+    middle = np.where(good, 1.0, 0.25)
+    scores = random.normal(np.where(same, middle, -middle), 1.0)
+    beside = metrics.calibrated(scores, same, beside=good.astype(float))
+    assert np.polyfit(scores[good], beside[good], 1)[0] == pytest.approx(2.0, abs=0.2)
+    assert np.polyfit(scores[~good], beside[~good], 1)[0] == pytest.approx(0.5, abs=0.2)
+    alone = metrics.cllr(metrics.calibrated(scores, same), same)
+    assert metrics.cllr(beside, same) < alone - 0.01
+    nothing = metrics.calibrated(scores, same, beside=np.ones(6000))
+    assert metrics.cllr(nothing, same) == pytest.approx(alone, abs=2e-3)
+
+
 def test_known_list_of_scores() -> None:
     scores = np.array([0.9, 0.8, 0.4, 0.2, 0.7, 0.5, 0.3, 0.1])
     same = np.array([1, 1, 1, 1, 0, 0, 0, 0], bool)

@@ -67,6 +67,9 @@ def test_faces_are_measured_bare_and_masked(
             told = sum(s["genuine"] + s["strangers"] for s in one["reliability"])
             assert told == one["compared"]
     assert 0 < figures["cllr"] < 1.5
+    assert 0 < figures["by_condition"]["bare/full"]["cllr_by_quality"] < 1.5
+    diagram = out.with_suffix(".svg").read_text()
+    assert all(f">{name}</text>" in diagram for name in figures["by_condition"])
     refused = run(*given, "--folds", 2)
     assert "at least 3 parts" in str(refused.exception)
 
