@@ -8,7 +8,16 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import access, gate, i18n, refusals, remembered, style, tables
+from dashboard import (
+    access,
+    gate,
+    i18n,
+    reconnecting,
+    refusals,
+    remembered,
+    style,
+    tables,
+)
 from dashboard.i18n import Texts
 from pipeline.casebook import roles
 from pipeline.errors import DongseonError
@@ -94,6 +103,7 @@ def main() -> None:
     page.run()
     with st.sidebar:
         remembered.keep()  # last: now it is known which case the page chose
+        reconnecting.guard(texts)
 
 
 def _not_for(

@@ -17,6 +17,7 @@ TEXTS = {
     "computer may see everything, and only this computer is served. Before real "
     "data, add accounts: <code>dongseon user add</code>",
     "log_out": "Log out",
+    "reconnecting": "Connecting to the server again. Please wait a moment.",
     "no_page": "There is no page for your role yet.",
     "table": "Table",
     "not_for": "This page is not for your role ({role}). It is for: {others}. Your own "

@@ -54,17 +54,22 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
             shown = page.locator("[data-testid=shown]")
             expect(shown).to_contain_text("14:19:36", timeout=30_000)
 
+        # Until there is a server that knows the page, nothing can be clicked in vain.
+        away = page.get_by_role("status").filter(has_text=KO("reconnecting"))
+        expect(away).to_be_visible()
+
         # Killed, and up again: the page goes on without a reload or a log-in.
-        with serving(tmp_path, port=port) as url:
+        with serving(tmp_path, port=port, end=signal.SIGKILL) as url:
             app = page.locator("[data-testid=stApp]")
             expect(app).to_have_attribute(
                 "data-test-connection-state", "CONNECTED", timeout=90_000
             )
-            tour.still(page)
-            expect(side).to_contain_text(tour.PEOPLE["investigator"])
+            # Clicked as early as it can be: the page has not been run yet.
             page.get_by_role("button", name=KO("do_unsure"), exact=True).nth(3).click(
                 timeout=90_000
             )
+            expect(away).not_to_be_attached()
+            expect(side).to_contain_text(tour.PEOPLE["investigator"])
             expect(page.locator(".card").nth(3)).to_contain_text(
                 KO.of("verdict", "unsure"), timeout=90_000
             )
