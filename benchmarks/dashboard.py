@@ -350,8 +350,7 @@ def _open(one: Visitor, _: int) -> Answer:
 
 
 def _move(turn: int, one: Visitor, number: int) -> Answer:
-    (key,) = [key for key in one.parts() if key.startswith("map-")]
-    return one.change(key, {"range": [0.0, 600.0 + 60.0 * (turn + number)]})
+    return one.change("map-trace", {"range": [0.0, 600.0 + 60.0 * (turn + number)]})
 
 
 def _inline(settings: Settings, folder: Path) -> Path:

@@ -73,7 +73,8 @@ def trace_map(
 
     Parameters
     ----------
-    key : names the trace; another key resets range and playback.
+    key : names what is shown; another key resets range and playback. The drawing
+        itself stays: to make one anew takes seconds without a graphics card.
     spec : JSON of a pydeck Deck.
     timeline : start (Unix seconds), seconds, sightings and legs with times
         relative to the start.
@@ -87,7 +88,7 @@ def trace_map(
     whole = [0.0, seconds]
     changed = on_change or (lambda: None)
     result = _component()(
-        key=f"map-{key}",
+        key="map-trace",
         data={
             "module": serving.url("map.js"),
             "engine": serving.url("deck.js"),
@@ -111,7 +112,9 @@ def trace_map(
         on_range_change=changed,
         on_pick_change=changed,
     )
-    low, high = result.range or whole
+    low, high, *of = result.range or whole
+    if of not in ([], [key]):  # selected while something else was shown
+        low, high = whole
     picked = result.pick
     return Chosen((float(low), float(high)), None if picked is None else int(picked))
 

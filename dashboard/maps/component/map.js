@@ -159,7 +159,7 @@ class TraceMap {
     this.refresh();
     clearTimeout(this.telling);
     this.telling = setTimeout(
-      () => this.component.setStateValue("range", this.range),
+      () => this.component.setStateValue("range", [...this.range, this.data.key]),
       settled ? 0 : 120,
     );
   }
