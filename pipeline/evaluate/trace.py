@@ -28,6 +28,7 @@ from pipeline.evaluate.trace_figures import (
     Tally,
     figures_of,
     intervals_of,
+    lead_of,
     reliability,
 )
 from pipeline.evaluate.trace_truth import Known
@@ -88,8 +89,8 @@ def evaluate(
 
     Returns
     -------
-    dict of figures pooled over patients, with intervals, `baselines`, `cities` and
-    `patients` inside. Sightings are counted by pass; `path_idf1` weighs each pass by
+    dict of figures pooled over patients, with intervals, `baselines` (each with
+    `lead_of_trace`), `cities` and `patients` inside. Sightings are counted by pass; `path_idf1` weighs each pass by
     its seconds. `contact_f1_15min` and `contact_f1_1min` hold the contacts named
     against all seconds within 2 m before cameras that recorded, seen by a tracker or
     not; those that end in `_shown` against seconds for which both people have a
@@ -128,7 +129,13 @@ def evaluate(
             }
         )
     report: dict[str, Any] = _pooled(tallies["trace"])
-    report["baselines"] = {name: _pooled(tallies[name]) for name in BASELINES}
+    report["baselines"] = {
+        name: {
+            **_pooled(tallies[name]),
+            "lead_of_trace": lead_of(tallies["trace"], tallies[name]),
+        }
+        for name in BASELINES
+    }
     report[BOUND] = _pooled(tallies[BOUND])
     report["reliability"] = reliability(tallies["trace"])
     report["seconds_per_trace"] = float(np.mean([t.spent for t in tallies["trace"]]))

@@ -100,6 +100,24 @@ def test_figures_of_known_counts():
     assert found["posterior_ece"] == pytest.approx(0.1)
 
 
+def test_a_lead_is_told_patient_by_patient():
+    def tally(hit: float) -> figures.Tally:
+        return figures.Tally(
+            passes=(0, 0, 0),
+            seconds=(hit, 50.0, 50.0),
+            probability=np.array([0.5]),
+            right=np.array([True]),
+        )
+
+    hard_and_easy = [10.0, 40.0, 11.0, 39.0, 12.0, 41.0]
+    ours = [tally(hit + 2) for hit in hard_and_easy]
+    lead = figures.lead_of(ours, [tally(hit) for hit in hard_and_easy])["path_idf1"]
+    assert lead["difference"] == pytest.approx(0.04)
+    assert lead["interval_5_95"] == pytest.approx([0.04, 0.04])
+    assert lead["share_ahead"] == 1.0
+    assert figures.lead_of(ours, ours)["path_idf1"]["share_ahead"] == 0.0
+
+
 def test_stays_are_matched_by_place_and_time():
     at = np.array([[0.0, 0], [0, 5], [900, 0]])
     said = stays(np.array([0.0, 1000, 1100]), np.array([10.0, 1010, 1110]), at, at)
