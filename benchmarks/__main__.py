@@ -66,6 +66,11 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         60,
         "An hour of a camera at triage and full quality, against decoding alone.",
     ),
+    "detectors": (
+        "faces of each width, bare and masked",
+        150,
+        "What detectors of faces and persons find, and their time a picture.",
+    ),
     "growth": (
         "tracklets of the smallest size",
         200_000,
@@ -100,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     if given[:1] in (["soak"], ["gpu"]):
         return int(importlib.import_module(f"benchmarks.{given[0]}").main(given[1:]))
     args = parser.parse_args(given)
-    least = {"footage": 4, "sessions": 10}.get(args.name, 1000)
+    least = {"footage": 4, "sessions": 10, "detectors": 1}.get(args.name, 1000)
     if args.rows < least or args.threads < 1:
         parser.error(f"--rows must be at least {least} and --threads at least 1")
     module = importlib.import_module(f"benchmarks.{args.name}")

@@ -9,6 +9,8 @@ import typer
 
 #: What is shown of each model.
 _SHOWN = ("name", "task", "file", "sha256", "size", "licence", "input_size")
+#: And of each file of coefficients fitted here.
+_FITTED = ("name", "task", "file", "sha256", "source", "licence", "command")
 
 group = typer.Typer(
     help="Model weights: list, fetch, verify, add, use, calibrate.",
@@ -48,13 +50,15 @@ def show(
         typer.Option("--json", help="File for everything known of each model."),
     ] = None,
 ) -> None:
-    """List the registered models with origin, licence, input, figures and state."""
+    """List models with origin, licence, input, figures and state; the best two of a
+    role by their place; and what was fitted here, with what it was fitted on.
+    """
     from rich.console import Console
     from rich.table import Table
 
     from pipeline.evaluate import report
     from pipeline.settings import get_settings
-    from pipeline.vision import models, own_models, recognisers
+    from pipeline.vision import catalogue, models, own_models, recognisers
 
     folder = get_settings().weights_dir
     rows = [
@@ -62,6 +66,8 @@ def show(
             **{key: getattr(weight, key) for key in _SHOWN},
             "source": f"{weight.package} {weight.version} ({weight.client})",
             "optional": weight.optional,
+            "role": weight.role,
+            "place": weight.place,
             "notes": weight.notes,
             "measured": weight.measured,
             "state": problem or "verified",
@@ -73,6 +79,8 @@ def show(
             **{key: getattr(one, key) for key in _SHOWN},
             "source": one.source,
             "optional": True,
+            "role": "",
+            "place": 0,
             "notes": "added here",
             "measured": "",
             "state": own_models.problem_of(one, folder) or "verified",
@@ -80,8 +88,16 @@ def show(
         for one in own_models.added(folder)
     ]
     in_use = recognisers.chosen(folder)
+    fitted = [
+        {
+            **{key: getattr(one, key) for key in _FITTED},
+            "size": len(one.content),
+        }
+        for one in catalogue.COEFFICIENTS
+    ]
     if out is not None:
-        report.write({"recogniser": in_use, "models": rows}, out)
+        told = {"recogniser": in_use, "models": rows, "coefficients": fitted}
+        report.write(told, out)
     table = Table()
     for heading in ("name", "task", "file, sha256", "MB", "source", "licence"):
         table.add_column(heading)
@@ -90,13 +106,23 @@ def show(
     for row in rows:
         table.add_row(
             str(row["name"]) + (" (optional)" if row["optional"] else ""),
-            str(row["task"]),
+            str(row["task"])
+            + (f" ({row['role']}: {row['place']})" * bool(row["place"])),
             f"{row['file']} {str(row['sha256'])[:12]}",
             f"{int(row['size']) / 1e6:.1f}",
             *(str(row[key]) for key in ("source", "licence", "input_size")),
             *(str(row[key]) for key in ("measured", "state")),
         )
     Console().print(table)
+    shipped = Table(title="fitted here, shipped")
+    for heading in ("name", "task", "file, sha256", "fitted on", "licence", "anew by"):
+        shipped.add_column(heading)
+    for one in catalogue.COEFFICIENTS:
+        file = f"{one.file} {one.sha256[:12]}"
+        shipped.add_row(
+            one.name, one.task, file, one.source, one.licence, one.command or "-"
+        )
+    Console().print(shipped)
     typer.echo(f"face recogniser in use: {in_use}")
     for task in own_models.TASKS:
         own = own_models.used(task, folder)

@@ -14,12 +14,15 @@ from benchmarks import (
     budgets,
     clips,
     contacts,
+    detectors,
     footage,
     growth,
     ingest,
     machine,
     search,
+    waiting,
 )
+from pipeline.vision.types import Persons
 
 
 def run(name: str, rows: int, tmp_path: Path, capsys) -> dict:
@@ -193,6 +196,49 @@ def test_budgets_hold_to_account() -> None:
     assert ingest.limits({**raw, **slow}, 1_000_000)[0].met
     line = {"seconds": [1.0, 2.0, 5.0], "four_times_the_rows_take": 5.0}
     assert not growth.limits({"search": line, "seconds": 8.0}, 1)[0].met
+
+
+def test_detectors_are_told_from_those_that_see_nothing() -> None:
+    photo = np.full((100, 100, 3), 200, np.uint8)
+    street, box = np.zeros((480, 640, 3), np.uint8), np.array([30.0, 20.0, 40.0, 50.0])
+    image, truth = detectors._pasted(street, photo, box, 20, np.array([0.5, 0.25]))
+    assert truth[2] - truth[0] == pytest.approx(20)  # the face, as wide as asked for
+    left, top, right, bottom = truth.astype(int)
+    assert image[top:bottom, left:right].min() > 100
+    assert (image > 0).any(axis=2).sum() <= 50 * 50  # the rest is street
+    shown = {"bare/20px": [(image, truth)]}
+    seen = detectors._found(lambda _: np.stack([truth, truth + 300]), shown)
+    assert seen["recall"] == {"bare/20px": 1.0}
+    assert seen["false_alarms_a_picture"] == 1
+    assert detectors._found(lambda _: np.empty((0, 4)), shown)["recall"] == {
+        "bare/20px": 0.0
+    }
+    assert detectors._matched(np.array([[0.9, 0.5], [0.8, 0.0], [0.0, 0.3]])) == 2
+
+
+def test_who_stands_still_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    class SeesTheSecondTime:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.counts, nobody = {"persons": 0}, np.empty((0, 4), np.float32)
+            self.latest = Persons(nobody, nobody[:, 0])
+
+        def see(self, image: np.ndarray, number: int, *_: object) -> None:
+            looks.append(number)
+            if len(looks) == 2:  # the bright one, where it stands
+                y, x = np.nonzero(image.max(axis=2) > 150)
+                low = np.array([x.min(), y.min()])
+                size = np.array([x.max(), y.max()]) - low
+                box = np.concatenate([low, size])[None].astype(np.float32)
+                self.latest = Persons(box, np.ones(1, np.float32))
+                self.counts["persons"] += 1
+
+    monkeypatch.setattr(waiting, "Observer", SeesTheSecondTime)
+    someone = np.full((60, 20, 3), 230, np.uint8), np.ones((60, 20), np.float32)
+    street, random = np.full((288, 384, 3), 60, np.uint8), np.random.default_rng(1)
+    assert waiting._first_seen(Path(), street, someone, 40, random) == 30.0
+    assert looks == [0, 15]  # of looks two seconds apart
 
 
 def test_wrong_sizes_are_refused(capsys) -> None:

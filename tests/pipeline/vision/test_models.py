@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.errors import ModelError
-from pipeline.vision import models
+from pipeline.vision import catalogue, models
 
 CONTENT = b"weights of a small model"
 
@@ -151,10 +152,27 @@ def test_registry_is_sound() -> None:
         assert weight.licence
     with pytest.raises(ModelError, match="choose one of: centerface"):
         models.find("centreface")
+    for role in ("faces", "recogniser", "persons"):
+        ranked = [one.place for one in models.WEIGHTS if one.role == role]
+        assert sorted(ranked) == list(range(1, len(ranked) + 1))
+
+
+def test_every_file_of_coefficients_says_what_it_was_fitted_on() -> None:
+    package = Path(models.__file__).parents[1]
+    shipped = {*package.rglob("*.npz"), *package.rglob("*.json")}
+    named = {package / one.file: one for one in catalogue.COEFFICIENTS}
+    assert set(named) == shipped
+    for path, one in named.items():
+        assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert one.source
+        assert one.licence
+    faces = [one for one in named.values() if "Labeled Faces" in one.source]
+    assert len(faces) == 6
+    assert all("research" in one.licence for one in faces)
 
 
 @pytest.mark.models
-def test_commands_list_and_verify(weights_dir: Path, settings) -> None:
+def test_commands_list_and_verify(weights_dir: Path, settings, tmp_path: Path) -> None:
     from pipeline.cli import app, register
 
     register()
@@ -164,4 +182,10 @@ def test_commands_list_and_verify(weights_dir: Path, settings) -> None:
     run = CliRunner().invoke(app, ["models", "fetch", "--quiet"])
     assert run.exit_code == 0
     assert run.output == ""
-    assert CliRunner().invoke(app, ["models", "list"]).exit_code == 0
+    out = tmp_path / "models.json"
+    assert (
+        CliRunner().invoke(app, ["models", "list", "--json", str(out)]).exit_code == 0
+    )
+    told = json.loads(out.read_text())
+    assert {one["name"] for one in told["models"]} >= {"centerface", "mobilefacenet"}
+    assert len(told["coefficients"]) == len(catalogue.COEFFICIENTS)
