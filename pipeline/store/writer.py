@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +21,7 @@ from pipeline.store.schema import DETECTION, FOOTAGE, MASK_STATES, TRACKLET
 #: Longest time from the first written row to the log, seconds: half the grace after
 #: which compaction takes rows without a log for left over (`compact.GRACE`).
 _LONGEST_S = 300.0
+_MICROSECOND = timedelta(microseconds=1)
 #: Columns that must have a value.
 _REQUIRED = {
     "footage": ("footage_id", "part", "camera_id", "camera_no", "start_at", "end_at"),
@@ -71,17 +72,8 @@ def publish(
     footage = _fit(footage, FOOTAGE, "footage", unit)
     if not footage.num_rows:
         raise StoreError("footage has no row; publish at least one part.")
-    keys = pa.array(
-        [
-            part_key(name, part)
-            for name, part in zip(
-                footage["footage_id"].to_pylist(),
-                footage["part"].to_pylist(),
-                strict=True,
-            )
-        ],
-        pa.int64(),
-    )
+    named = footage["footage_id"].to_pylist(), footage["part"].to_pylist()
+    keys = pa.array(map(part_key, *named), pa.int64(), size=footage.num_rows)
     if len(keys.unique()) < len(keys):
         raise StoreError("footage names the same part twice; publish each part once.")
     footage = _set(footage, "part_key", keys)
@@ -90,8 +82,8 @@ def publish(
     if footage.num_rows == 1:
         tracklets = _set(tracklets, "part_key", _repeat(keys[0], tracklets.num_rows))
         detections = _set(detections, "part_key", _repeat(keys[0], detections.num_rows))
-    hour = _validate(footage, tracklets, detections)
-    footage = _count_tracklets(footage, tracklets)
+    hour, counts = _validate(footage, tracklets, detections)
+    footage = _set(footage, "tracklets", pa.array(counts, pa.int32()))
 
     begun = time.monotonic()
     layout.write(
@@ -200,7 +192,7 @@ def _fit(table: pa.Table, schema: pa.Schema, name: str, unit: int) -> pa.Table:
         elif field.name in table.column_names:
             column = _cast(table[field.name], field, name)
         else:
-            column = pa.nulls(table.num_rows, field.type)
+            column = _absent(table.num_rows, field.type)
         if field.name in _REQUIRED[name] and column.null_count:
             row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
             raise StoreError(
@@ -229,29 +221,34 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, name: str) -> pa.ChunkedArra
         ) from error
 
 
-def _validate(footage: pa.Table, tracklets: pa.Table, detections: pa.Table) -> datetime:
-    """Check the rows against each other; return the hour of their folder."""
-    starts, ends = footage["start_at"].to_pylist(), footage["end_at"].to_pylist()
-    for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if not start < end <= start + LONGEST_PART:
-            raise StoreError(
-                f"footage row {row} runs from {start} to {end}; a part must end after "
-                "it starts and last at most an hour."
-            )
-    hours = {layout.hour_of(start) for start in starts}
-    if len(hours) > 1:
+def _validate(
+    footage: pa.Table, tracklets: pa.Table, detections: pa.Table
+) -> tuple[datetime, np.ndarray]:
+    """Check the rows against each other.
+
+    Returns the hour of their folder, and how many tracklets each part has.
+    """
+    starts, ends = (_micros(footage[name]) for name in ("start_at", "end_at"))
+    wrong = (starts >= ends) | (ends - starts > LONGEST_PART // _MICROSECOND)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        start, end = (footage[name][row].as_py() for name in ("start_at", "end_at"))
+        raise StoreError(
+            f"footage row {row} runs from {start} to {end}; a part must end after "
+            "it starts and last at most an hour."
+        )
+    if len(np.unique(starts // (timedelta(hours=1) // _MICROSECOND))) > 1:
         raise StoreError(
             "footage rows start in different hours; publish the parts of one UTC hour "
             "at a time."
         )
-    for name, table, first, last in (
-        ("tracklet", tracklets, "start_at", "end_at"),
-        ("detection", detections, "at", "at"),
-    ):
-        _within_parts(name, table, footage, first, last)
+    counts = _within_parts("tracklet", tracklets, footage, "start_at", "end_at")
+    _within_parts("detection", detections, footage, "at", "at")
+    for name, table in (("tracklet", tracklets), ("detection", detections)):
         _in_set(name, table, "mask_state", MASK_STATES)
     ids = tracklets["tracklet_id"]
-    if len(ids.unique()) < tracklets.num_rows:
+    numbers = ids.to_numpy()
+    if (numbers[1:] <= numbers[:-1]).any() and len(ids.unique()) < len(numbers):
         raise StoreError("two tracklets have the same tracklet_id; ids must differ.")
     known = pc.is_in(detections["tracklet_id"], ids.combine_chunks())
     if detections.num_rows and not pc.all(known).as_py():
@@ -261,28 +258,41 @@ def _validate(footage: pa.Table, tracklets: pa.Table, detections: pa.Table) -> d
             f"detection row {row} names tracklet {lost}, which is not published "
             "with it; publish both together."
         )
-    return hours.pop()
+    return layout.hour_of(footage["start_at"][0].as_py()), counts
 
 
 def _within_parts(
     name: str, table: pa.Table, footage: pa.Table, first: str, last: str
-) -> None:
-    """Check that each row's part is published here, with its camera and time."""
+) -> np.ndarray:
+    """Check that each row's part is published here, with its camera and time.
+
+    Returns how many rows each part has. Rows of one part mostly follow each other:
+    what belongs to the part is looked up once for each such run.
+    """
     if not table.num_rows:
-        return
-    at = pc.index_in(table["part_key"], footage["part_key"].combine_chunks())
-    if at.null_count:
+        return np.zeros(footage.num_rows, dtype=np.int64)
+    at = None
+    if not table["part_key"].null_count:
+        key = table["part_key"].to_numpy()
+        begin = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        at = pc.index_in(pa.array(key[begin]), footage["part_key"].combine_chunks())
+    if at is None or at.null_count:
         raise StoreError(
             f"{name} rows name a part_key that is not published with them; set it to "
             "writer.part_key(footage_id, part)."
         )
-    index = at.to_numpy()
-    micros = np.timedelta64(int(TOLERANCE.total_seconds() * 1e6), "us")
-    start = footage["start_at"].to_numpy()[index] - micros
-    end = footage["end_at"].to_numpy()[index] + micros
-    wrong = table["camera_no"].to_numpy() != footage["camera_no"].to_numpy()[index]
-    early, late = table[first].to_numpy(), table[last].to_numpy()
-    outside = (early < start) | (late > end) | (late < early)
+    index, length = at.to_numpy(), np.diff(np.append(begin, len(key)))
+    camera = np.repeat(footage["camera_no"].to_numpy()[index], length)
+    wrong = table["camera_no"].to_numpy() != camera
+    early, late = _micros(table[first]), _micros(table[last])
+    start = _micros(footage["start_at"])[index] - TOLERANCE // _MICROSECOND
+    end = _micros(footage["end_at"])[index] + TOLERANCE // _MICROSECOND
+    outside = late < early if first != last else np.zeros(len(key), dtype=bool)
+    if (
+        (np.minimum.reduceat(early, begin) < start)
+        | (np.maximum.reduceat(late, begin) > end)
+    ).any():  # which row it is
+        outside |= (early < np.repeat(start, length)) | (late > np.repeat(end, length))
     for bad, what in (
         (wrong, "another camera_no than"),
         (outside, "a time outside"),
@@ -292,9 +302,13 @@ def _within_parts(
                 f"{name} row {int(np.argmax(bad))} has {what} its part of footage; "
                 "store each row with the part it was seen in."
             )
+    return np.bincount(index, weights=length, minlength=footage.num_rows)
 
 
 def _in_set(name: str, table: pa.Table, column: str, allowed: tuple[str, ...]) -> None:
+    chunks = table[column].chunks
+    if all(set(chunk.dictionary.to_pylist()) <= set(allowed) for chunk in chunks):
+        return
     found = set(table[column].unique().to_pylist()) - {None}
     if found - set(allowed):
         raise StoreError(
@@ -303,12 +317,22 @@ def _in_set(name: str, table: pa.Table, column: str, allowed: tuple[str, ...]) -
         )
 
 
-def _count_tracklets(footage: pa.Table, tracklets: pa.Table) -> pa.Table:
-    """Fill in how many tracklets each part has."""
-    counts = dict.fromkeys(footage["part_key"].to_pylist(), 0)
-    for entry in tracklets["part_key"].value_counts().to_pylist():
-        counts[entry["values"]] = entry["counts"]
-    return _set(footage, "tracklets", pa.array(list(counts.values()), pa.int32()))
+def _micros(column: pa.ChunkedArray) -> np.ndarray:
+    """Times without null as microseconds, int64 [n]."""
+    return column.to_numpy().view(np.int64)
+
+
+def _absent(count: int, kind: pa.DataType) -> pa.Array:
+    """Return a column of nulls; those of numbers share their memory."""
+    if not pa.types.is_floating(kind) and not pa.types.is_integer(kind):
+        return pa.nulls(count, kind)
+    nothing = _zeros(max(16, count * kind.bit_width // 8).bit_length())
+    return pa.Array.from_buffers(kind, count, [nothing, nothing], null_count=count)
+
+
+@lru_cache(maxsize=32)
+def _zeros(bits: int) -> pa.Buffer:
+    return pa.py_buffer(np.zeros(1 << bits, dtype=np.uint8))
 
 
 def _sorted(table: pa.Table, name: str) -> pa.Table:

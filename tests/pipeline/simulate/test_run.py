@@ -94,16 +94,24 @@ def test_another_seed_is_another_city(network_file: Path, tmp_path: Path) -> Non
 
 
 def test_stopped_run_keeps_finished_hours_and_goes_on(
-    city: Path, network_file: Path, tmp_path: Path
+    city: Path, network_file: Path, tmp_path: Path, monkeypatch
 ) -> None:
     plan = run.make_plan(500, 2, 3, patients=60)
+    walk = run._City._walk
+
+    def wait(self, ways, rows, hour_s, hour):
+        if hour:  # it is under way when the run is stopped
+            self.stopped.wait(60)
+        return walk(self, ways, rows, hour_s, hour)
 
     def stop(text: str, done: float) -> None:
         if done == 1:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(run._City, "_walk", wait)
     with pytest.raises(KeyboardInterrupt):
         run.simulate(tmp_path, plan, network_file, threads=1, progress=stop)
+    monkeypatch.undo()
     first = truth.read(tmp_path, "path").num_rows
     assert 0 < first < truth.read(city, "path").num_rows
     # An hour cut short after publishing is done again, and counts once.
