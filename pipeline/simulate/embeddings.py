@@ -93,7 +93,8 @@ def _vector(
         part = slice(start, min(start + BLOCK_ROWS, count))
         found = draw(part)
         i8[part], scale[part] = vectors.quantise(found)
-        f16[part] = _halves(found)
+        # The same as astype, in a ninth of its time.
+        cv2.convertFp16(found, f16[part].view(np.int16))
     scales = np.zeros(len(has), dtype=np.float32)
     scales[has] = scale
     return {
@@ -102,11 +103,6 @@ def _vector(
         f"{name}_scale": masked(scales, ~has),
         f"{name}_f16": _binary(f16, has),
     }
-
-
-def _halves(rows: np.ndarray) -> np.ndarray:
-    """Return float32 [n, d] as float16: the same as astype, a ninth of its time."""
-    return cv2.convertFp16(rows).view(np.float16)
 
 
 def _binary(present: np.ndarray, has: np.ndarray) -> pa.Array:

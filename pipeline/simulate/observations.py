@@ -14,7 +14,7 @@ from pipeline.simulate.columns import label, masked, micros, moments
 from pipeline.simulate.copies import Observed
 from pipeline.simulate.faces import INCORRECT, NONE, UNKNOWN, WORN, Faces, mask_at
 from pipeline.simulate.maker import Maker
-from pipeline.simulate.passes import Passes, points_of, tenths
+from pipeline.simulate.passes import Passes, tenths
 from pipeline.simulate.ways import Ways
 from pipeline.store import ids, writer
 from pipeline.store.schema import FOOTAGE, MASK_STATES
@@ -112,21 +112,26 @@ def _points(
     rng: np.random.Generator,
 ) -> _Points:
     """Ground points as projected: a steady error of the pass and a jitter."""
-    owner, at = points_of(passes, rows)
-    count = passes.count[rows]
+    count = passes.count[rows].astype(np.int64)
     begin = np.cumsum(count) - count
-    keep = rng.random(len(owner), dtype=np.float32) >= SECOND_MISSED
+    keep = rng.random(int(count.sum()), dtype=np.float32) >= SECOND_MISSED
     keep[begin] = True
-    within = np.arange(len(owner), dtype=np.int32) - begin.astype(np.int32)[owner]
-    owner, at, within = owner[keep], at[keep], within[keep]
+    point = np.flatnonzero(keep)
+    owner = np.repeat(np.arange(len(rows), dtype=np.int32), count)[point]
+    within = point.astype(np.int32) - begin.astype(np.int32)[owner]
+    offset = np.cumsum(passes.count) - passes.count
+    at = point + (offset[rows] - begin)[owner]
     error = (maker.network.error_cm[camera] * 0.01).astype(np.float32)
     bias = rng.standard_normal((2, len(rows)), dtype=np.float32) * error * 0.8
     jitter = rng.standard_normal((2, len(owner)), dtype=np.float32)
     jitter *= 0.4 * error[owner]
-    east, north = ids.metric_to_local_cm(
-        passes.east[at] + bias[0, owner] + jitter[0],
-        passes.north[at] + bias[1, owner] + jitter[1],
-    )
+    metres = [
+        passes.east[at] + bias[0][owner],
+        passes.north[at] + bias[1][owner],
+    ]
+    metres[0] += jitter[0]
+    metres[1] += jitter[1]
+    east, north = ids.metric_to_local_cm(*metres)
     kept = np.bincount(owner, minlength=len(rows)).astype(np.int32)
     end = np.cumsum(kept)
     return _Points(owner, within, east, north, end - kept, end - 1, kept)
@@ -150,32 +155,42 @@ def _detections(
     place = (camera.astype(np.int64) * 3600 + first) << 32
     key = np.arange(len(points.owner)) + place[points.owner]
     key += points.within.astype(np.int64) << 32
-    key.sort()
+    key.sort(kind="stable")  # nearly in order already: merging runs is fastest
     key &= 0xFFFF_FFFF
     owner, within = points.owner[key], points.within[key]
-    begin = np.rint(start * 10).astype(np.int64) * 100_000
-    since = within - faces.begin[owner]
-    seen = (since >= 0) & (since < faces.seconds[owner])
-    state = np.full(len(owner), UNKNOWN, dtype=np.int8)
-    f = np.flatnonzero(seen)
+    since = within - faces.begin.astype(np.int32)[owner]
+    # Before the face is seen is a large number without a sign.
+    f = np.flatnonzero(since.view(np.uint32) < faces.seconds.astype(np.uint32)[owner])
     who = owner[f]
     true = mask_at(ways, passes.way[rows[who]], hour_s + first[who] + within[f])
+    seen = np.zeros(len(owner), dtype=bool)
+    seen[f] = True
+    state = np.full(len(owner), UNKNOWN, dtype=np.int8)
     state[f] = faces_of.read(
         true, faces.wrong[who], np.ones(len(f), bool), faces.width[who]
     )
+    sure = np.zeros(len(owner), dtype=np.float32)
+    sure[f] = faces.sure[who]
+    begin = np.rint(start * 10).astype(np.int64) * 100_000
+    moment = within * np.int64(1_000_000)
+    moment += begin[owner]
+    # Rows of one camera follow each other.
+    head = np.flatnonzero(np.diff(camera, prepend=-1))
+    times = np.add.reduceat(points.kept, head) if len(head) else head
+    net = maker.network
     return pa.table(
         {
             "tracklet_id": pa.array(tracklet[owner]),
-            "part_key": pa.array(keys[owner]),
-            "camera_no": pa.array(maker.network.numbers[camera][owner]),
+            "part_key": pa.array(np.repeat(keys[head], times)),
+            "camera_no": pa.array(np.repeat(net.numbers[camera[head]], times)),
             "second": pa.array((begin // 1_000_000).astype(np.int32)[owner] + within),
-            "at": micros(begin[owner] + within * np.int64(1_000_000)),
+            "at": micros(moment),
             "score": pa.repeat(pa.scalar(0.9, pa.float32()), len(owner)),
             "east_cm": pa.array(points.east[key]),
             "north_cm": pa.array(points.north[key]),
-            "ground_error_cm": pa.array(maker.network.error_cm[camera][owner]),
+            "ground_error_cm": pa.array(np.repeat(net.error_cm[camera[head]], times)),
             "mask_state": label(state, MASK_STATES, absent=~seen),
-            "mask_probability": masked(faces.sure[owner], absent=state == UNKNOWN),
+            "mask_probability": masked(sure, absent=state == UNKNOWN),
         }
     )
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import StoreError
 from pipeline.simulate.columns import label, moments
 from pipeline.simulate.network import Network
-from pipeline.simulate.passes import Passes, points_of
+from pipeline.simulate.passes import LONGEST_S, Passes, points_of
 from pipeline.simulate.ways import PLACES, Ways
 from pipeline.store import layout
 from pipeline.store.schema import LABEL
@@ -153,17 +153,24 @@ def contacts(
     mine = np.flatnonzero(ill)[i]
     second = passes.first[mine] + at - (np.cumsum(passes.count) - passes.count)[mine]
     key = passes.camera[mine].astype(np.int64) * 3600 + second
-    wanted = np.zeros(len(network.ids) * 3600, dtype=bool)
-    wanted[key] = True
-    # Everybody before a camera at a second when a patient is there.
-    near = np.zeros(len(network.ids), dtype=bool)
-    near[passes.camera[mine]] = True
-    other, there = points_of(passes, np.flatnonzero(near[passes.camera]))
-    other = np.flatnonzero(near[passes.camera])[other]
+    # Everybody before a camera at a second when a patient is there: first by spans
+    # of a pass's greatest length, of which a pass touches two, then by seconds.
+    spans = 3600 // LONGEST_S + 1
+    row = passes.camera.astype(np.int64) * spans
+    begins = row + passes.first // LONGEST_S
+    ends = row + (passes.first + passes.count - 1) // LONGEST_S
+    busy = np.zeros(len(network.ids) * spans, dtype=bool)
+    busy[begins[ill]] = busy[ends[ill]] = True
+    near = np.flatnonzero(busy[begins] | busy[ends])
+    other, there = points_of(passes, near)
+    other = near[other]
     begin = (np.cumsum(passes.count) - passes.count)[other]
     key2 = passes.camera[other].astype(np.int64) * 3600
     key2 += passes.first[other] + there - begin
-    meets = wanted[key2]
+    seconds = np.unique(key)
+    place = np.searchsorted(seconds, key2)
+    meets = place < len(seconds)
+    meets[meets] = seconds[place[meets]] == key2[meets]
     other, there, key2 = other[meets], there[meets], key2[meets]
     order = np.argsort(key2, kind="stable")
     other, there, key2 = other[order], there[order], key2[order]

@@ -73,7 +73,7 @@ def starts_of(tracklet_ids: np.ndarray) -> np.ndarray:
 
 def digest63(*parts: object) -> int:
     """Return a stable 63-bit number for the given values (BLAKE2b)."""
-    text = "\x1f".join(str(part) for part in parts).encode()
+    text = "\x1f".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
@@ -85,9 +85,13 @@ def to_local_cm(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def metric_to_local_cm(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """EPSG:5186 metres -> (east_cm, north_cm) int32 arrays of the local frame."""
-    east = np.rint((np.asarray(x) - ORIGIN_EAST_M) * 100).astype(np.int32)
-    north = np.rint((np.asarray(y) - ORIGIN_NORTH_M) * 100).astype(np.int32)
-    return east, north
+    return _centimetres(x, ORIGIN_EAST_M), _centimetres(y, ORIGIN_NORTH_M)
+
+
+def _centimetres(metres: np.ndarray, origin: float) -> np.ndarray:
+    beyond = np.asarray(np.asarray(metres) - origin)
+    beyond *= 100
+    return np.asarray(np.rint(beyond, out=beyond).astype(np.int32))
 
 
 def to_lonlat(
