@@ -47,7 +47,7 @@ BENCHMARKS: dict[str, tuple[str, int, str]] = {
         "Tracklets published durably, against plain bytes and a flush.",
     ),
     "simulate": (
-        "residents of a city of two hours",
+        "residents of the city",
         50_000,
         "A city with known truth written as observations.",
     ),
@@ -96,6 +96,8 @@ def main(argv: list[str] | None = None) -> int:
             one.add_argument("--city", type=Path, help="a simulated city to trace in")
         if name == "search":
             one.add_argument("--days", type=int, default=1, help="days like it [1]")
+        if name == "simulate":
+            one.add_argument("--hours", type=int, default=2, help="hours from 7 on [2]")
         if name == "footage":
             one.add_argument("--clip", type=Path, help="your own clip, as it is")
     # They have arguments of their own.

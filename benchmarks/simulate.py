@@ -18,10 +18,10 @@ BLOCK = 8 * 2**20
 
 
 def measure(
-    folder: Path, *, rows: int, threads: int = 2, seed: int = 1
+    folder: Path, *, rows: int, threads: int = 2, seed: int = 1, hours: int = HOURS
 ) -> dict[str, Any]:
-    """Two morning hours of a city of `rows` residents, against plain bytes."""
-    plan = run.make_plan(rows, HOURS, seed)
+    """Hours from the morning on of a city of `rows` residents, against plain bytes."""
+    plan = run.make_plan(rows, hours, seed)
     busy = _busy()
     with machine.PeakMemory() as memory:
         done = run.simulate(
@@ -30,7 +30,7 @@ def measure(
     busy = _busy() - busy
     # Of each process's memory, what it shares with the first counts again.
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    most = memory.bytes + child * min(threads, HOURS)
+    most = memory.bytes + child * min(threads, hours)
     raw = raw_seconds(folder / "raw.bin", done.bytes)
     return {
         "seconds": done.seconds,

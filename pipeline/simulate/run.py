@@ -43,6 +43,9 @@ __all__ = ["Plan", "Summary", "make_plan", "simulate"]
 
 #: Hours under way at a time, which bounds the memory.
 HOURS_AT_ONCE = 2
+#: Threads of an hour that has a process of its own, at least: while one waits for the
+#: disk, the other goes on.
+THREADS_AN_HOUR = 2
 #: Clothes are changed overnight: at this hour, when hardly anybody is out.
 CHANGE_HOUR = 4
 #: Ways walked at a time, and tracklets made and published at a time.
@@ -106,7 +109,8 @@ def simulate(
     begun = time.perf_counter()
     if spread is None and sidebyside.worth_it(threads, len(todo)):
         lanes = min(HOURS_AT_ONCE, threads)
-        spread = partial(sidebyside.hours, city, lanes, threads // lanes)
+        each = max(THREADS_AN_HOUR, threads // lanes)
+        spread = partial(sidebyside.hours, city, lanes, each)
     if spread is None:
         with threadpool_limits(1):  # the pool's threads do the work
             city.run(todo, summary, tell)

@@ -130,7 +130,7 @@ def write(path: Path, table: pa.Table) -> None:
     """Write a file of truth whole or not at all."""
     layout.make_folder(path.parent)
     pending = path.with_name(f".{path.name}.pending")
-    pq.write_table(table, pending, compression="zstd", compression_level=1)
+    pq.write_table(table, pending, **layout.encoded(table.schema))
     pending.replace(path)
 
 

@@ -199,15 +199,26 @@ def _not_writable(folder: Place, error: OSError) -> StoreError:
 
 def parquet_options(name: str, schema: pa.Schema) -> dict:
     """Return the Parquet writer's options of one table."""
+    return {
+        "row_group_size": ROW_GROUP[name],
+        **encoded(schema),
+        "write_statistics": [c for c in schema.names if c not in _VECTORS],
+    }
+
+
+def encoded(schema: pa.Schema) -> dict:
+    """Return the Parquet writer's options of how sorted rows are put into bytes."""
     columns = schema.names
     encodings = {field.name: _encoding(field) for field in schema}
     return {
-        "row_group_size": ROW_GROUP[name],
         "compression": {c: "NONE" if c in _VECTORS else "LZ4" for c in columns},
-        "use_dictionary": [c for c in columns if c in _REPEATING],
+        "use_dictionary": [f.name for f in schema if _repeats(f)],
         "column_encoding": {c: e for c, e in encodings.items() if e},
-        "write_statistics": [c for c in columns if c not in _VECTORS],
     }
+
+
+def _repeats(field: pa.Field) -> bool:
+    return field.name in _REPEATING or pa.types.is_dictionary(field.type)
 
 
 def _encoding(field: pa.Field) -> str | None:
@@ -218,7 +229,7 @@ def _encoding(field: pa.Field) -> str | None:
     side) take half the time and two thirds of the room of the plain values under
     Zstandard, and are read as fast.
     """
-    if field.name in _REPEATING or field.name in _VECTORS:
+    if _repeats(field) or field.name in _VECTORS:
         return None
     if field.name == "tracklet_id" or field.type == pa.float32():
         return "BYTE_STREAM_SPLIT"

@@ -110,6 +110,33 @@ class TestPublish:
         assert face.compression == "UNCOMPRESSED"
         assert "PLAIN" in face.encodings
         assert not any("DICTIONARY" in name for name in face.encodings)
+        [start] = [c for c in columns if c.path_in_schema == "start_at"]
+        assert start.compression == "LZ4"
+        assert "DELTA_BINARY_PACKED" in start.encodings
+        assert start.statistics.has_min_max
+
+    def test_parts_in_one_publication_in_any_order_of_rows(
+        self, settings: Settings
+    ) -> None:
+        one, two = unit(camera_no=7), unit(camera_no=9, tracklets=3)
+        tables = [pa.concat_tables(pair) for pair in zip(one, two, strict=True)]
+        keys = [
+            writer.part_key(name, 0) for name in tables[0]["footage_id"].to_pylist()
+        ]
+        mixed = tables[:1]
+        for table in tables[1:]:
+            cameras = table["camera_no"].to_numpy()
+            part = pa.array(np.where(cameras == 7, *keys))
+            order = np.random.default_rng(1).permutation(table.num_rows)
+            mixed.append(table.append_column("part_key", part).take(order))
+        late = mixed[1]["end_at"].to_pylist()
+        late[4] += timedelta(hours=1)
+        wrong = mixed[1].drop_columns("end_at").append_column("end_at", pa.array(late))
+        with pytest.raises(StoreError, match="tracklet row 4 has a time outside"):
+            writer.publish(settings, mixed[0], wrong, mixed[2])
+        writer.publish(settings, *mixed)
+        counts = reader.footage(settings).sort_by("camera_no")["tracklets"]
+        assert counts.to_pylist() == [5, 3]
 
 
 class TestRead:
