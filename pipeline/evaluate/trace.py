@@ -91,11 +91,12 @@ def evaluate(
     -------
     dict of figures pooled over patients, with intervals, `baselines` (each with
     `lead_of_trace`), `cities` and `patients` inside. Sightings are counted by pass;
-    `path_idf1` weighs each pass by its seconds. `contact_f1_15min` and `contact_f1_1min` hold the contacts named
-    against all seconds within 2 m before cameras that recorded, seen by a tracker or
-    not; those that end in `_shown` against seconds for which both people have a
-    tracklet, which is all that footage can show. `contact_seconds_share` is the median
-    share that was said of the seconds of true contacts of five minutes or more.
+    `path_idf1` weighs each pass by its seconds. `contact_f1_15min` and
+    `contact_f1_1min` hold the contacts named against all seconds within 2 m before
+    cameras that recorded, seen by a tracker or not; those that end in `_shown` against
+    seconds for which both people have a tracklet, which is all that footage can show.
+    `contact_seconds_share` is the median share that was said of the seconds of true
+    contacts of five minutes or more.
     `known_path` has the figures of visits and contacts were every pass known.
 
     Raises
