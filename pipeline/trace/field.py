@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from pipeline.trace.columns import joined, ranges
+from pipeline.trace.columns import ranges
+from pipeline.trace.followers import Ground
 from pipeline.trace.passes import Passes
 from pipeline.trace.search import SEOUL, days
 from pipeline.trace.wardrobe import Wardrobe
@@ -31,11 +32,6 @@ class Reach:
         return Reach(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
-#: (passes around, numbers of tips [m], metres to cameras at least [m]) -> seconds
-#: [m] from which and up to which the passes of each camera matter.
-Farther = Callable[[Reach, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
 def _days_of(start: np.ndarray) -> np.ndarray:
     """Dates in Seoul of moments in order, as `days`."""
     if not len(start):
@@ -55,20 +51,6 @@ class Cells:
     middle: np.ndarray  #: float64 [m, 2], of their passes, metres
     radius: np.ndarray  #: float64 [m], within which those begin and end
     members: list[np.ndarray]  #: cameras of each, numbers of `Field.middle`
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """What `Field.near` was asked, and where and when its k passes are left."""
-
-    tip: np.ndarray
-    ahead: bool
-    span: float
-    speed: float
-    around: float
-    spare: float
-    place: np.ndarray  #: float64 [k, 2], metres
-    moment: np.ndarray  #: float64 [k], Unix seconds
 
 
 class Field:
@@ -177,98 +159,39 @@ class Field:
         east += north
         return np.asarray(np.sqrt(self._most(east, count)))
 
-    def near(
-        self,
-        tip: np.ndarray,
-        ahead: bool,
-        span: float,
-        speed: float,
-        around: float,
-        spare: float = 0.0,
-        farther: Farther | None = None,
-    ) -> Reach:
-        """Find passes that begin after each tip ends (or end before it begins).
+    def beside(self, tip: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+        """Cameras whose passes may be within `reach` metres of those of each tip's.
 
-        Parameters
-        ----------
-        tip : int64 [k], rows.
-        span : seconds within which they follow; a second of overlap is let pass.
-        speed : m/s, how far one gets in that time.
-        around : metres that are looked at in any case.
-        spare : metres that one gets farther, beside twice the error of the place.
-        farther : which passes beyond `around` matter, given those that lie around;
-            default: all in reach.
+        int64, one list after the other, and where each begins int64 [k + 1].
         """
-        if self._tree is None or not len(tip):
-            none = np.empty(0)
-            return Reach(none.astype(np.int64), none.astype(np.int64), none, none)
-        ask = _Ask(
-            tip,
-            ahead,
-            span,
-            speed,
-            around,
-            spare,
-            place=self.last[tip] if ahead else self.first[tip],
-            moment=self.end[tip] if ahead else self.start[tip],
-        )
-        reach = max(speed * span + spare, around)
         lists = [
             self._cameras_beside(int(camera), reach)
             for camera in self._number[self.camera_no[tip]]
         ]
-        who = np.repeat(np.arange(len(tip)), [len(one) for one in lists])
-        camera = np.concatenate(lists)
-        apart = self.middle[camera] - ask.place[who]
-        free = np.hypot(apart[:, 0], apart[:, 1]) - self.radius[camera]
-        close = free <= around
-        low, high = np.full(int(close.sum()), -1.0), np.full(int(close.sum()), span)
-        parts = [self._within(ask, who[close], camera[close], low, high)]
-        # A camera far off is reached late: its early passes need no look.
-        who, camera, free = who[~close], camera[~close], free[~close]
-        if farther is None:
-            low = (free - spare - 2 * self._error[camera]) / speed
-            high = np.full(len(low), span)
-        else:
-            low, high = farther(parts[0], who, free)
-        some = low <= high
-        parts.append(self._within(ask, who[some], camera[some], low[some], high[some]))
-        both = joined(parts)
-        return both.take(np.argsort(both.tip * len(self) + both.row, kind="stable"))
+        edges = np.zeros(len(lists) + 1, dtype=np.int64)
+        np.cumsum([len(one) for one in lists], out=edges[1:])
+        return np.concatenate(lists) if lists else np.empty(0, np.int64), edges
 
-    def _within(
-        self,
-        ask: _Ask,
-        who: np.ndarray,
-        camera: np.ndarray,
-        low: np.ndarray,
-        high: np.ndarray,
-    ) -> Reach:
-        """As `near`, of the passes of some cameras from `low` to `high` seconds on.
-
-        `who` (numbers of tips), `camera`, `low` and `high` are one each for a pair.
-        """
-        moment = ask.moment[who]
-        if ask.ahead:
-            begin, finish = moment + low, moment + high
-        else:
-            begin = moment - high - self._length[camera]
-            finish = moment - low
-        at, count = ranges(
-            self._at(camera, begin), self._at(camera, finish, after=True)
+    @cached_property
+    def ground(self) -> Ground:
+        """The passes and their index, for compiled code."""
+        return Ground(
+            self.start,
+            self.end,
+            self.first,
+            self.last,
+            self.error_m,
+            self.camera_no,
+            self._order,
+            self._start,
+            self._first,
+            self._buckets,
+            self._zero,
+            self._bucket_s,
+            self.middle,
+            self.radius,
+            self._length,
         )
-        start, pair = self._start[at], np.repeat(np.arange(len(who)), count)
-        within = (start >= begin[pair]) & (start <= finish[pair])
-        row, who = self._order[at[within]].astype(np.int64), who[pair[within]]
-        moment = ask.moment[who]
-        gap = start[within] - moment if ask.ahead else moment - self.end[row]
-        kept = (gap <= ask.span) & (gap >= -1) & (row != ask.tip[who])
-        row, who, gap = row[kept], who[kept], gap[kept]
-        apart = (self.first if ask.ahead else self.last)[row] - ask.place[who]
-        metres = np.hypot(apart[:, 0], apart[:, 1])
-        limit = ask.speed * np.maximum(gap, 0) + ask.spare + 2 * self.error_m[row]
-        kept = np.flatnonzero(metres <= np.maximum(limit, ask.around))
-        return Reach(who[kept], row[kept], gap[kept], metres[kept])
 
     def _at(
         self, camera: np.ndarray, moment: np.ndarray, after: bool = False

@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field, Reach
+from pipeline.trace.followers import Bounds, Gait, followers
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
@@ -27,7 +28,20 @@ _BUSIEST = 400
 _REMEMBERED, _ONWARD = 512, 200_000
 #: Scores without clothing at which a pass is no longer looked at, and what the
 #: directions can add to them at most (two of three count at a time).
-_HOPELESS, _TURNS_MOST = -6.0, 2 * np.log(2.4) + 1e-9
+_HOPELESS, _TURNS_MOST = -6.0, float(2 * np.log(2.4) + 1e-9)
+_GAIT = Gait(
+    span_s=c.WALK_GAP_SECONDS,
+    fastest=c.WALK_FASTEST,
+    spare_m=_SPARE_METRES,
+    mean=c.WALK_SPEED[0],
+    sd=c.WALK_SPEED[1],
+    odd=c.WALK_ODD_SHARE,
+    on_share=c.WALK_ON_SHARE,
+    wait_s=c.WALK_GAP_MEAN_SECONDS,
+    busy_s=_BUSY_SECONDS,
+    busy_m=_BUSY_METRES,
+    least=_HOPELESS - _TURNS_MOST,
+)
 
 
 @dataclass(frozen=True)
@@ -159,26 +173,17 @@ def _onward(
 
 def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndarray]:
     """Passes that may follow each tip, and the score of each but for clothing."""
-    busy = np.zeros(len(tip), dtype=np.int64)
-
-    def farther(
-        around: Reach, who: np.ndarray, free: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        some = (around.metres < _BUSY_METRES) & (around.gap < _BUSY_SECONDS)
-        busy[:] = np.bincount(around.tip[some], minlength=len(tip))
-        return _worth_a_look(
-            busy[who], free, float(np.hypot(field.worst_m, field.worst_m))
-        )
-
-    near = field.near(
-        tip, ahead, c.WALK_GAP_SECONDS, c.WALK_FASTEST, _BUSY_METRES, _SPARE_METRES,
-        farther,
-    )  # fmt: skip
-    limit = c.WALK_FASTEST * np.maximum(near.gap, 0) + _SPARE_METRES
-    kept = near.metres <= limit + 2 * field.error_m[near.row]
-    same = field.camera_no[near.row] == field.camera_no[tip[near.tip]]
-    kept &= ~(same & (near.gap < 0))
-    near = near.take(kept)
+    reach = max(c.WALK_FASTEST * c.WALK_GAP_SECONDS + _SPARE_METRES, _BUSY_METRES)
+    whose, row, gap, metres, busy = followers(
+        tip,
+        ahead,
+        *field.beside(tip, reach),
+        field.ground,
+        _bounds(round(float(np.hypot(field.worst_m, field.worst_m)) + 5e-4, 3)),
+        _GAIT,
+    )
+    order = np.argsort(whose * len(field) + row, kind="stable")
+    near = Reach(whose, row, gap, metres).take(order)
     gap = np.maximum(near.gap, 0)
     # The walker is before this camera at this moment, against anybody being there.
     reach = c.WALK_FASTEST * gap + 10 + 2 * field.error_m[near.row]
@@ -193,38 +198,12 @@ def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndar
     return near.take(hopeful), score[hopeful]
 
 
-def _worth_a_look(
-    busy: np.ndarray, metres: np.ndarray, error: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds [m] between which a pass beyond `_BUSY_METRES` may still be hopeful.
-
-    Parameters
-    ----------
-    busy : int64 [m], passers-by around the tip.
-    metres : float64 [m], at least to the pass.
-    error : metres, of both places at most.
-
-    Notes
-    -----
-    The score of `_hopeful` from above, second by second: whatever is out of these
-    bounds would be dropped there.
-    """
-    most, last = _bounds(round(error + 5e-4, 3))
-    known, which = np.unique(np.minimum(busy, _BUSIEST), return_inverse=True)
-    which = which.ravel()
-    # Each list of metres ascends; lifted above the one before, all are one.
-    step = float(most.max()) + float(metres.max(initial=0.0)) + 1.0
-    lifted = most[known] + step * np.arange(len(known))[:, None]
-    at = np.searchsorted(lifted.ravel(), np.maximum(metres, 0) + step * which)
-    low = at - which * lifted.shape[1]
-    return low.astype(float), last[known][which]
-
-
 @lru_cache(maxsize=8)
-def _bounds(error: float) -> tuple[np.ndarray, np.ndarray]:
-    """Metres [b, s] that one may be off within each second, and last seconds [b].
+def _bounds(error: float) -> Bounds:
+    """Who may be hopeful: the score of `_hopeful` from above, second by second.
 
-    b passers-by, up to `_BUSIEST`; metres never fall from one second to the next.
+    `error` is that of both places at most, metres. Passers-by are told apart up to
+    `_BUSIEST`; metres never fall from one second to the next.
     """
     low = np.arange(c.WALK_GAP_SECONDS)
     high = low + 1
@@ -245,7 +224,7 @@ def _bounds(error: float) -> tuple[np.ndarray, np.ndarray]:
     metres = np.where(need <= 0, fastest, np.minimum(fastest, off))
     some = need <= 1
     last = np.where(some, high, 0.0).max(axis=1)
-    return np.maximum.accumulate(np.where(some, metres, 0.0), axis=1), last
+    return Bounds(np.maximum.accumulate(np.where(some, metres, 0.0), axis=1), last)
 
 
 def _movement(field: Field, tip: np.ndarray, near: Reach) -> np.ndarray:

@@ -10,6 +10,7 @@ from pipeline.evaluate import trace_figures as figures
 from pipeline.trace import calibration, clothing, observations, walks
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
+from pipeline.trace.followers import Bounds, followers
 from pipeline.trace.observations import Scope
 from pipeline.trace.run import trace
 from pipeline.trace.stays import stays
@@ -141,19 +142,31 @@ def test_who_is_in_reach_is_found_as_by_looking_at_everybody(world, authorise, a
         world.film(number, 0, 3500)
     field = Field(Scope(authorise(), world.settings, world.publish()).passes())
     tip = np.arange(0, len(field), 7)
-    near = field.near(tip, ahead, 180.0, 2.5, 150.0, 5.0)
-    expected = []
+    near = in_reach(field, tip, ahead)
+    expected, busy = [], np.zeros(len(tip), dtype=int)
     for n, one in enumerate(tip):
         for row in range(len(field)):
             a, b = (one, row) if ahead else (row, one)
             gap = field.start[b] - field.end[a]
             metres = np.hypot(*(field.first[b] - field.last[a]))
+            if row == one or not -1 <= gap <= 180:
+                continue
+            busy[n] += metres < 150 and gap < 120
+            same = field.camera_no[row] == field.camera_no[one]
             limit = 2.5 * max(gap, 0) + 5 + 2 * field.error_m[row]
-            if row != one and -1 <= gap <= 180 and metres <= max(limit, 150):
-                expected.append((n, row))
-    found = list(zip(near.tip.tolist(), near.row.tolist(), strict=True))
+            if metres <= limit and not (same and gap < 0):
+                expected.append((n, row, gap, metres))
     assert len(expected) > 100
-    assert found == expected
+    assert sorted(zip(*(part.tolist() for part in near[:4]), strict=True)) == expected
+    assert near[4].tolist() == busy.tolist()
+
+
+def in_reach(field, tip, ahead):
+    """Ask for everybody in reach, hopeful or not."""
+    everybody = Bounds(np.full((1, 180), 1e9), np.array([180.0]))
+    anybody = walks._GAIT._replace(least=-np.inf)
+    beside = field.beside(tip, 455.0)
+    return followers(tip, ahead, *beside, field.ground, everybody, anybody)
 
 
 def test_what_is_remembered_changes_nothing(road, authorise):
@@ -175,7 +188,9 @@ def test_what_is_remembered_changes_nothing(road, authorise):
     }
 
 
-def test_passes_too_far_off_to_be_hopeful_are_dropped_and_no_others(world, authorise):
+def test_passes_too_far_off_to_be_hopeful_are_dropped_and_no_others(
+    world, authorise, monkeypatch
+):
     rng = np.random.default_rng(8)
     numbers = [world.camera(*rng.uniform(0, 900, 2)) for _ in range(30)]
     for number in numbers:
@@ -184,14 +199,13 @@ def test_passes_too_far_off_to_be_hopeful_are_dropped_and_no_others(world, autho
             world.stand(world.person(), number, rng.uniform(0, 900), 6)
     field = Field(Scope(authorise(), world.settings, world.publish()).passes())
     tip = np.arange(0, len(field), 3)
-    near = field.near(tip, True, 180.0, 2.5, 150.0, 5.0)
     found, score = walks._hopeful(field, tip, True)
-    whole = field.near
-    field.near = lambda *given: whole(*given[:6], lambda around, who, free: (
-        given[6](around, who, free)[0] * 0, np.full(len(who), 180.0)
+    monkeypatch.setattr(walks, "followers", lambda tip, ahead, *_: in_reach(
+        field, tip, ahead
     ))  # fmt: skip
+    near = walks.followers(tip, True)
     every, same = walks._hopeful(field, tip, True)
-    assert 0 < len(found.row) < len(near.row)
+    assert 0 < len(found.row) < len(near[1])
     np.testing.assert_array_equal(found.row, every.row)
     np.testing.assert_array_equal(score, same)
     far = np.hypot(*(field.first[every.row] - field.last[tip[every.tip]]).T) > 160
