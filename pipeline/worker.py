@@ -1,15 +1,15 @@
 """The background worker: takes trace jobs out of the queue, and purges daily.
 
-Each job runs in a process of its own. The worker watches over it: it tells the
-casebook every second that the job goes on, and ends the process at once when the
-order behind the job expired or was revoked, when somebody cancelled it, or when
-another worker has it. Any number of workers may run, also on several machines over
-one PostgreSQL casebook; a job is done by one of them.
+Jobs run side by side, each in a process of its own order (`hands`). The worker watches
+over them: it tells the casebook every second that a job goes on, and ends the process
+at once when the order behind the job expired or was revoked, when somebody cancelled
+it, or when another worker has it. Any number of workers may run, also on several
+machines over one PostgreSQL casebook; a job is done by one of them.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -18,33 +18,29 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from typing import Any
+from multiprocessing import connection
 
 from pipeline import logs
 from pipeline.casebook import database, jobs, orders, purge
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.hands import Hand, Progress, Work
 from pipeline.settings import Settings
 
 #: Seconds between two signs of life, and between two looks into an empty queue.
 BEAT_S = 1.0
-POLL_S = 1.0
-#: Seconds a job's process has to end by itself once it has reported.
-_LEAVE_S = 10.0
+POLL_S = 0.25
+#: Seconds between two looks at jobs in work that tell nothing.
+_ATTEND_S = 0.1
+#: Jobs side by side at most, unless told; processes kept for a job after a verdict
+#: (about 150 MB each of their own); seconds between two looks at their orders.
+_MOST, _KEPT, _CHECK_S = 4, 10, 10.0
 #: Seconds between two looks whether the daily purge is due.
 _LOOK_S = 60.0
 #: Seconds for which observations stay in memory without a job.
 _KEEP_S = 600.0
-#: Linux: signal this process when its parent ends (prctl(2)).
-_PR_SET_PDEATHSIG = 1
-
-#: Called with stage and share done, 0..1; what it raises ends the job.
-Progress = Callable[[str, float], object]
-#: Does a job and returns the name of the run it stored.
-Work = Callable[[jobs.Job, Authorisation, Settings, Progress], str]
 #: Told an event and its fields; never of a case or a person.
 Say = Callable[..., object]
 
@@ -69,6 +65,8 @@ class Worker:
     name : shown with its jobs and in the audit log; default: host and process.
     work : what is done for a job; default: the trace.
     daily : whether it runs the daily purge when that is due.
+    side_by_side : jobs at a time; default: one for each thread of the settings, four
+        at most.
     say : told each event (see `pipeline.logs`).
     """
 
@@ -76,22 +74,37 @@ class Worker:
     name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     work: Work | None = None
     daily: bool = True
+    side_by_side: int | None = None
     say: Say = lambda _event, **_fields: None
     tally: Tally = field(default_factory=Tally)
     _ending: threading.Event = field(default_factory=threading.Event)
     _next_look: float = 0.0
+    _next_claim: float = 0.0
+    _next_check: float = 0.0
+    _next_beat: float = 0.0
     _opened: float | None = None  #: when observations were last read into memory
+    #: A job taken that no hand does yet, and when it was taken.
+    _claimed: tuple[jobs.Job, Authorisation, float] | None = None
+    _hands: list[Hand] = field(default_factory=list)  #: at work
+    _kept: list[Hand] = field(default_factory=list)  #: the last to work comes last
 
     def run(self, *, once: bool = False, poll_s: float = POLL_S) -> Tally:
         """Do jobs until told to end; with `once`, until none waits."""
-        while not self._ending.is_set():
-            self._housekeeping()
-            if not self.step():
+        try:
+            while not self._ending.is_set():
+                if not self._hands:
+                    self._housekeeping()
+                if self._take(poll_s):
+                    continue
+                if self._hands:
+                    self._attend(_ATTEND_S)
+                    continue
                 if once:
                     break
                 self._let_go(_KEEP_S)
                 self._ending.wait(poll_s)
-        self._let_go(0.0)
+        finally:
+            self._put_down()
         return self.tally
 
     def end(self) -> None:
@@ -100,32 +113,115 @@ class Worker:
 
     def _let_go(self, idle_s: float) -> None:
         """Let go of the observations in memory once no job has come for a while."""
-        if self._opened is not None and time.monotonic() - self._opened >= idle_s:
+        now = time.monotonic()
+        if now >= self._next_check or not idle_s:
+            self._next_check = now + _CHECK_S
+            for hand in list(self._kept):
+                if not idle_s or not self._valid(hand):
+                    self._kept.remove(hand)
+                    hand.end()
+        if self._opened is not None and now - self._opened >= idle_s:
             from pipeline.trace import observations
 
             observations.forget()
             self._opened = None
+            while self._kept:
+                self._kept.pop().end()
 
-    def step(self) -> bool:
-        """Do the job that waits longest; return False if none waits."""
-        found = jobs.claim(self.name, settings=self.settings)
-        if found is None:
-            return False
-        job, authorisation = found
-        self.say("job begun", job=job.id, attempt=job.attempts)
-        begun = time.monotonic()
+    def _valid(self, hand: Hand) -> bool:
+        """Tell whether the order that a hand worked under is still in force."""
+        assert hand.authorisation is not None
         try:
+            orders.demand_valid(hand.authorisation, self.settings)
+        except NotAuthorisedError:
+            return False
+        return True
+
+    def _put_down(self) -> None:
+        """End all hands; jobs in work go back into the queue."""
+        put_back = [hand.job for hand in self._hands if hand.job is not None]
+        for hand in self._hands:
+            hand.end()
+        self._hands.clear()
+        if self._claimed is not None:
+            put_back.append(self._claimed[0])
+            self._claimed = None
+        for job in put_back:
+            with contextlib.suppress(DongseonError):
+                jobs.release(job, settings=self.settings)
+                self.say("job put back", job=job.id)
+        self._let_go(0.0)
+
+    def _take(self, poll_s: float) -> bool:
+        """Begin the job that waits longest, if there is one and a hand for it."""
+        if self._claimed is None:
+            now = time.monotonic()
+            room = self.side_by_side or max(1, min(self.settings.threads, _MOST))
+            if len(self._hands) >= room or (self._hands and now < self._next_claim):
+                return False
+            if self._hands and self.daily and now >= self._next_look:
+                return False  # the purge waits until nothing runs
+            found = jobs.claim(self.name, settings=self.settings)
+            self._next_claim = now + poll_s
+            if found is None:
+                return False
+            self.say("job begun", job=found[0].id, attempt=found[0].attempts)
+            self._claimed = (*found, now)
+        job, authorisation, begun = self._claimed
+        with self._telling(job):
+            if self._hands and not self._is_open(authorisation):
+                # What another window opens is read when nothing else is in memory.
+                if time.monotonic() >= self._next_beat:
+                    self._next_beat = time.monotonic() + BEAT_S
+                    jobs.beat(job, authorisation, "begun", 0, settings=self.settings)
+                return False
             self._open(job, authorisation)
-            outcome, text = self._watched(job, authorisation)
-            seconds = round(time.monotonic() - begun, 2)
-            self._enter(job, authorisation, outcome, text, seconds)
+            if self._ending.is_set():
+                return False
+            self._hand_for(authorisation).give(job, authorisation, begun)
+            self._claimed = None
+            return True
+        self._claimed = None
+        return True
+
+    @contextlib.contextmanager
+    def _telling(self, job: jobs.Job) -> Iterator[None]:
+        """Count and tell a job that was taken from this worker, or stopped."""
+        try:
+            yield
         except NotAuthorisedError as error:
             self.tally.stopped += 1
             self.say("job stopped", job=job.id, **logs.cause(error))
         except DongseonError as error:
             self.tally.stopped += 1
             self.say("job dropped", job=job.id, **logs.cause(error))
-        return True
+
+    def _is_open(self, authorisation: Authorisation) -> bool:
+        if self.work is not None:
+            return True
+        from pipeline.trace import observations
+
+        return observations.is_open(authorisation, self.settings)
+
+    def _hand_for(self, authorisation: Authorisation) -> Hand:
+        """Return a hand that worked under this order before, or a new one."""
+        from pipeline.trace import observations
+
+        opened = None if self.work is not None else observations.opened()
+        for hand in list(self._kept):
+            if hand.opened != opened:  # of a day that is no longer the one in memory
+                self._kept.remove(hand)
+                hand.end()
+        for hand in self._kept:
+            known = hand.authorisation
+            if known is not None and known.order_id == authorisation.order_id:
+                self._kept.remove(hand)
+                break
+        else:
+            every = [*self._hands, *self._kept]
+            hand = Hand(self.work or _trace, self.settings, opened, every)
+        self._hands.append(hand)
+        return hand
 
     def _open(self, job: jobs.Job, authorisation: Authorisation) -> None:
         """Read what the order opens here: the job's process shares it.
@@ -158,44 +254,37 @@ class Worker:
         except Exception as error:  # the job's process meets it again, and tells it
             self.say("reading failed", job=job.id, **logs.cause(error))
 
-    def _watched(self, job: jobs.Job, authorisation: Authorisation) -> tuple[str, str]:
-        """Run the job's process; return how it ended: done, failed, broke or ending."""
-        database.dispose(self.settings)  # no connection may cross a fork
-        context = multiprocessing.get_context("fork")
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_child,
-            args=(theirs, self.work or _trace, job, authorisation, self.settings),
-            daemon=True,
-        )
-        process.start()
-        theirs.close()
-        stage, share, next_beat = "begun", 0.0, time.monotonic()
-        try:
-            while True:
-                if self._ending.is_set():
-                    return "ending", ""
-                if time.monotonic() >= next_beat:
-                    percent = round(100 * share)
+    def _attend(self, wait_s: float) -> None:
+        """Watch over the hands at work for a moment; enter what has ended."""
+        connection.wait([hand.channel for hand in self._hands], wait_s)
+        for hand in list(self._hands):
+            job, authorisation = hand.job, hand.authorisation
+            assert job is not None
+            assert authorisation is not None
+            kept = False
+            ended: tuple[str, str] | None = ("stopped", "")
+            with self._telling(job):
+                if time.monotonic() >= hand.next_beat:
+                    percent = round(100 * hand.share)
                     jobs.beat(
-                        job, authorisation, stage, percent, settings=self.settings
+                        job, authorisation, hand.stage, percent, settings=self.settings
                     )
-                    next_beat = time.monotonic() + BEAT_S
-                try:
-                    if not ours.poll(0.1):
-                        continue
-                    kind, *rest = ours.recv()
-                except (EOFError, OSError):
-                    process.join(_LEAVE_S)
-                    return "broke", f"its process ended with {process.exitcode}"
-                if kind != "progress":
-                    process.join(_LEAVE_S)
-                    return kind, rest[0]
-                stage, share = rest
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
+                    hand.next_beat = time.monotonic() + BEAT_S
+                ended = hand.heard()
+                if ended is None:
+                    continue
+                seconds = round(time.monotonic() - hand.begun, 2)
+                self._enter(job, authorisation, *ended, seconds)
+                kept = ended[0] == "done"
+            self._hands.remove(hand)
+            self._next_claim = 0.0
+            if kept:
+                hand.free()
+                self._kept.append(hand)
+                if len(self._kept) > _KEPT:
+                    self._kept.pop(0).end()
+            else:
+                hand.end()
 
     def _enter(
         self,
@@ -206,10 +295,7 @@ class Worker:
         seconds: float,
     ) -> None:
         settings = self.settings
-        if outcome == "ending":
-            jobs.release(job, settings=settings)
-            self.say("job put back", job=job.id)
-        elif outcome == "done":
+        if outcome == "done":
             try:
                 jobs.beat(job, authorisation, "done", 100, settings=settings)
                 jobs.finish(job, run=text, settings=settings)
@@ -262,46 +348,6 @@ def _trace(
     return run.trace(
         authorisation, settings=settings, tracklet=tracklet, progress=progress
     ).run
-
-
-def _child(
-    channel: Connection,
-    work: Work,
-    job: jobs.Job,
-    authorisation: Authorisation,
-    settings: Settings,
-) -> None:
-    """Do the job in this process; report through the channel."""
-    parent = _die_with_parent()
-
-    def progress(stage: str, share: float) -> None:
-        if os.getppid() != parent:
-            raise SystemExit(1)
-        channel.send(("progress", stage, share))
-
-    report: tuple[Any, ...]
-    try:
-        report = ("done", work(job, authorisation, settings, progress))
-    except DongseonError as error:
-        # Of a lost permission, too: the watcher asks for it before it believes.
-        report = ("failed", str(error))
-    except Exception as error:
-        report = ("broke", f"{type(error).__name__}: {error}")
-        sys.excepthook(type(error), error, error.__traceback__)  # for the log
-    channel.send(report)
-    channel.close()
-
-
-def _die_with_parent() -> int:
-    """Let this process end when the worker does, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-    return parent
 
 
 def _purge(settings: Settings, name: str) -> None:

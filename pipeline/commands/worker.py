@@ -38,9 +38,7 @@ def worker(
         bool, typer.Option("--json", help="Write the log as JSON lines.")
     ] = False,
 ) -> None:
-    """Do queued traces, one after the other, and the daily purge. Start several
-    for more at a time.
-    """
+    """Do queued traces, some side by side, and the daily purge. Several may run."""
     import signal
 
     from pipeline import logs

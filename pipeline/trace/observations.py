@@ -240,6 +240,17 @@ class Scope:
         return np.asarray(self._ground[0].take(numbers, axis=0))
 
 
+def is_open(authorisation: Authorisation, settings: Settings) -> bool:
+    """Tell whether what an order opens is in memory as it is stored now."""
+    scope = Scope(authorisation, settings)
+    return scope._state(sorted(scope.cameras)) in _LAST
+
+
+def opened() -> object:
+    """Tell apart what is in memory at one time and at another."""
+    return next(iter(_LAST), None)
+
+
 def forget() -> None:
     """Let go of what the last scope opened (observations are to be deleted)."""
     with _LOCK:
