@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,15 +177,16 @@ def _repeat(folder: Path, days: int) -> None:
 def find_all(paths: list[Path], probes: np.ndarray, threads: int) -> kernel.Hits:
     """Search the files side by side: rows count on from file to file."""
 
-    def one(path: Path) -> tuple[int, kernel.Hits]:
-        faces = _open(path, probes.shape[1])
+    def fetch(path: Path) -> _Faces:
+        return _open(path, probes.shape[1])
+
+    def one(_: Path, faces: _Faces) -> tuple[int, kernel.Hits]:
         return len(faces.scale), _find(faces, probes, threads=1)
 
     found, first = [], 0
-    with ThreadPoolExecutor(threads) as pool:
-        for count, hits in pool.map(one, paths):
-            found.append((hits.rows + first, hits.probe, hits.score))
-            first += count
+    for count, hits in kernel.abreast(paths, fetch, one, threads):
+        found.append((hits.rows + first, hits.probe, hits.score))
+        first += count
     return kernel.Hits(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
 

@@ -16,9 +16,9 @@ of threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numkong
 import numpy as np
@@ -33,6 +33,9 @@ _NEVER = np.iinfo(np.int32).max
 #: Slack for rounding of float16 storage and of float32 sums.
 _ROUNDING = 2e-3
 _LOCAL = threading.local()
+T = TypeVar("T")
+U = TypeVar("U")
+V = TypeVar("V")
 
 
 class Hits(NamedTuple):
@@ -110,6 +113,33 @@ def scan(
     if rerank is None:
         rerank = _stored(parts, first, scale)
     return _scored(*found, probes, limits, rerank)
+
+
+def abreast(
+    items: Iterable[T],
+    fetch: Callable[[T], U],
+    work: Callable[[T, U], V],
+    threads: int,
+) -> Generator[V, None, None]:
+    """Yield `work(item, fetch(item))` of each item, in order.
+
+    As many threads work as asked for, and as many again fetch meanwhile, so that disk
+    and processor are busy at the same time. An exception, or closing the generator,
+    ends it all.
+    """
+    room = threading.Semaphore(max(1, threads))
+
+    def one(item: T) -> V:
+        fetched = fetch(item)
+        with room:
+            return work(item, fetched)
+
+    with ThreadPoolExecutor(2 * max(1, threads)) as pool:
+        try:
+            yield from pool.map(one, items)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def arrow_rows(column: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray]:

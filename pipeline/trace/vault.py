@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -131,19 +131,24 @@ class Vault:
         side_by_side = len(mine) >= 2 * threads
         inner = 1 if side_by_side else threads
 
-        def one(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return self._scan_chunk(number, code, probes, least, inner)
+        def fetch(number: int) -> tuple[pages.PlainColumn, pages.PlainColumn]:
+            return (
+                self._column(number, "face", "i8", code),
+                self._column(number, "face", "f16", code),
+            )
+
+        def one(
+            number: int, columns: tuple[pages.PlainColumn, pages.PlainColumn]
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            return self._scan_chunk(number, code, columns, probes, least, inner)
 
         found = []
-        with ThreadPoolExecutor(threads if side_by_side else 1) as pool:
-            try:
-                for done, part in enumerate(pool.map(one, mine), start=1):
-                    found.append(part)
-                    if progress is not None:
-                        progress(done / len(mine))
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        outer = threads if side_by_side else 1
+        with closing(kernel.abreast(mine, fetch, one, outer)) as parts:
+            for done, part in enumerate(parts, start=1):
+                found.append(part)
+                if progress is not None:
+                    progress(done / len(mine))
         if not found:
             none = np.empty(0, np.int64)
             return none, none, np.empty(0, np.float32)
@@ -177,15 +182,15 @@ class Vault:
         self,
         number: int,
         code: int,
+        columns: tuple[pages.PlainColumn, pages.PlainColumn],
         probes: np.ndarray,
         least: np.ndarray,
         threads: int,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        column, exact = columns
         span = slice(int(self.first[number]), int(self.first[number + 1]))
         has = self.codes["face"][span] == code
         place, scale = self.place[span][has], self.scale[span][has]
-        column = self._column(number, "face", "i8", code)
-        exact = self._column(number, "face", "f16", code)
         # Pages that hold nothing the order covers are not looked at.
         covered = np.concatenate([[0], np.cumsum(place >= 0)])
         seen = np.diff(covered[column.first]) > 0
