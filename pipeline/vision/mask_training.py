@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,11 +29,11 @@ from pipeline.vision.types import INCORRECT, NONE, WORN
 #: Folder of photographs -> state of the person in them.
 FOLDERS = {"without_mask": NONE, "with_mask": WORN, "incorrect": INCORRECT}
 #: Degraded copies of every photograph, and of every drawn mask.
-COPIES, DRAWN_COPIES = 2, 1
+COPIES, DRAWN_COPIES = 6, 3
 #: Widths of degraded faces, pixels.
 WIDTHS = (14.0, 110.0)
 #: Below this width of a face the state stays unknown, pixels.
-LEAST_WIDTH = 20.0
+LEAST_WIDTH = 18.0
 #: Below this quality of a face the state stays unknown, 0..1. None is needed: the
 #: states of faces from the side (quality 0) are told as well as those from the front.
 LEAST_QUALITY = 0.0
@@ -140,6 +141,7 @@ def table_of(
             for name, state in FOLDERS.items()
         },
         "further_faces": len(further),
+        "photographs_sha256": _digest(table.files.values()),
         "templates": [p.name for p in pictures_of(templates)] if templates else [],
         "seed": SEED,
         "copies": COPIES,
@@ -257,6 +259,15 @@ def _table(samples: list[Sample], features: FaceMap) -> Table:
         np.array(widths),
         {sample.photo: sample.file for sample in samples},
     )
+
+
+def _digest(photographs: Iterable[Path]) -> str:
+    """Return what identifies photographs: the hash of their names and contents."""
+    whole = hashlib.sha256()
+    for path in photographs:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"{path.name} {content}\n".encode())
+    return whole.hexdigest()
 
 
 def _held_out(photos: np.ndarray) -> np.ndarray:

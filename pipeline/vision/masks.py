@@ -44,7 +44,7 @@ LARGE = 3
 PLACES = (TEMPLATE * 0.62 + np.array([13.3, 8.0])) * (SIDE / 96)
 #: Probability from which a frame's state counts as decided: nine in ten photographs
 #: of a source never trained on are.
-DECIDED = 0.65
+DECIDED = 0.7
 #: Chance that somebody puts a mask on or off between two analysed frames.
 CHANGE = 0.01
 #: Frames of a pass are not independent: each counts this share of an observation.
