@@ -36,6 +36,8 @@ SORT = {
 TOLERANCE = timedelta(seconds=1)
 #: Longest part, so that a window reaches back over one folder only.
 LONGEST_PART = timedelta(hours=1)
+#: Bytes of a page: the vectors of a row group lie in one, as one matrix.
+_PAGE_BYTES = 16 * 2**20
 #: Columns of embeddings: uncompressed and plain, because they are scanned whole.
 _VECTORS = ("face_i8", "face_f16", "appearance_i8", "appearance_f16")
 #: Columns whose values repeat.
@@ -201,6 +203,7 @@ def parquet_options(name: str, schema: pa.Schema) -> dict:
     """Return the Parquet writer's options of one table."""
     return {
         "row_group_size": ROW_GROUP[name],
+        "data_page_size": _PAGE_BYTES,
         **encoded(schema),
         "write_statistics": [c for c in schema.names if c not in _VECTORS],
     }

@@ -218,8 +218,7 @@ def _block(
 def _have_length(rows: np.ndarray) -> bool:
     """Whether each row of [m, 4 + width] begins with the length `width`."""
     width = rows.shape[1] - _LENGTH_BYTES
-    length = np.frombuffer(width.to_bytes(_LENGTH_BYTES, "little"), np.uint8)
-    return bool((rows[:, :_LENGTH_BYTES] == length).all())
+    return bool((rows[:, :_LENGTH_BYTES].view("<u4") == width).all())
 
 
 def _struct(data: np.ndarray, at: int) -> tuple[dict[int, int | dict], int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -75,6 +77,22 @@ def test_progress_may_cancel() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         kernel.scan(e8, scale, unit(rng, 1, 16), 0.9, progress=stop)
+
+
+def test_abreast_fetches_the_next_while_one_is_worked_on() -> None:
+    fetched = [threading.Event() for _ in range(3)]
+
+    def fetch(item: int) -> int:
+        fetched[item].set()
+        return item * 10
+
+    def work(item: int, ten: int) -> tuple[int, int, bool]:
+        return item, ten, fetched[min(item + 1, 2)].wait(20)
+
+    found = list(kernel.abreast(range(3), fetch, work, 1))
+    assert found == [(0, 0, True), (1, 10, True), (2, 20, True)]
+    with pytest.raises(IndexError):
+        list(kernel.abreast(range(9), fetch, work, 2))
 
 
 def test_zero_rows_never_hit_and_empty_input_is_empty() -> None:
