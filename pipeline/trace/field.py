@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from pipeline.trace.arrangement import by_camera, by_stretch
 from pipeline.trace.columns import ranges
 from pipeline.trace.followers import Ground
 from pipeline.trace.passes import Passes
@@ -75,43 +75,50 @@ class Field:
         self.numbers = np.flatnonzero(present)
         self._number = np.zeros(len(present), dtype=np.uint16)
         self._number[self.numbers] = np.arange(len(self.numbers))
-        where = self._number[self.camera_no]
         count = present[self.numbers]
-        self.middle = np.column_stack(
-            [
-                np.bincount(
-                    where, weights=self.first[:, k], minlength=len(self.numbers)
-                )
-                / count
-                for k in (0, 1)
-            ]
-        )
-        self.longest = float((self.end - self.start).max(initial=0.0))
         self._zero = float(self.start[0]) if len(self.start) else 0.0
         span = float(self.start.max(initial=0.0)) - self._zero
         # By camera; of one camera they are in order of start already.
-        self._order = np.argsort(where, kind="stable").astype(np.int32)
-        self._start = self.start.take(self._order)
-        #: Metres within which each camera's passes begin and end around `middle`.
-        begins, ends = (
-            self._farthest(places, where, count) for places in (self.first, self.last)
-        )
-        self.radius = np.maximum(begins, ends)
-        self._error = self._most(self.error_m, count)
+        these = by_camera(
+            self._number, self.camera_no, count, self.start, self.end, self.first,
+            self.last, self.error_m,
+        )  # fmt: skip
+        self._order, self._start, self.middle = these.order, these.begins, these.middle
+        self.longest = float(these.length.max(initial=0.0))
         #: Metres, the largest error of a place.
-        self.worst_m = float(self._error.max(initial=0.0))
-        self._length = self._most(self.end - self.start, count)
+        self._error, self.worst_m = these.error, float(these.error.max(initial=0.0))
         self._tree = cKDTree(self.middle) if len(self.middle) else None
         self._beside: dict[tuple[int, float], np.ndarray] = {}
         # Of each camera, by stretches of time: where its passes begin in the order.
-        stretches = min(span / _BUCKET_S, len(where) / max(len(self.numbers), 1))
+        stretches = min(span / _BUCKET_S, len(self) / max(len(self.numbers), 1))
         self._buckets = int(stretches) + 1
         self._bucket_s = max(span / self._buckets, 1.0) * (1 + 1e-9)
-        cell = ((self.start - self._zero) / self._bucket_s).astype(np.int64)
-        cell += where.astype(np.int64) * self._buckets
-        size = len(self.numbers) * self._buckets
-        self._first = np.zeros(size + 1, dtype=np.int32)
-        np.cumsum(np.bincount(cell, minlength=size), out=self._first[1:])
+        #: Metres within which each camera's passes begin and end around `middle`.
+        self.radius, self._first = by_stretch(
+            these, count, self._zero, self._buckets, self._bucket_s
+        )
+        #: The passes and their index, for compiled code.
+        self.ground = Ground(
+            start=self.start,
+            end=self.end,
+            first=self.first,
+            last=self.last,
+            error_m=self.error_m,
+            order=these.order,
+            begins=these.begins,
+            froms=these.froms,
+            tos=these.tos,
+            stretch=self._first,
+            stretches=self._buckets,
+            zero=self._zero,
+            stretch_s=self._bucket_s,
+            number=self._number,
+            camera_no=self.camera_no,
+            middle=these.middle,
+            radius=self.radius,
+            error=these.error,
+            length=these.length,
+        )
 
     def __len__(self) -> int:
         return len(self.start)
@@ -147,18 +154,6 @@ class Field:
         ]
         return Cells(middle, np.array(radius), members)
 
-    def _farthest(
-        self, places: np.ndarray, where: np.ndarray, count: np.ndarray
-    ) -> np.ndarray:
-        """Metres of each camera's farthest place from its middle."""
-        if not len(places):
-            return np.empty(0)
-        east, north = (places[:, k] - self.middle[:, k].take(where) for k in (0, 1))
-        east *= east
-        north *= north
-        east += north
-        return np.asarray(np.sqrt(self._most(east, count)))
-
     def beside(self, tip: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
         """Cameras whose passes may be within `reach` metres of those of each tip's.
 
@@ -171,27 +166,6 @@ class Field:
         edges = np.zeros(len(lists) + 1, dtype=np.int64)
         np.cumsum([len(one) for one in lists], out=edges[1:])
         return np.concatenate(lists) if lists else np.empty(0, np.int64), edges
-
-    @cached_property
-    def ground(self) -> Ground:
-        """The passes and their index, for compiled code."""
-        return Ground(
-            self.start,
-            self.end,
-            self.first,
-            self.last,
-            self.error_m,
-            self.camera_no,
-            self._order,
-            self._start,
-            self._first,
-            self._buckets,
-            self._zero,
-            self._bucket_s,
-            self.middle,
-            self.radius,
-            self._length,
-        )
 
     def _at(
         self, camera: np.ndarray, moment: np.ndarray, after: bool = False
@@ -216,10 +190,3 @@ class Field:
             apart = np.hypot(*(self.middle[some] - place).T)
             self._beside[key] = some[apart <= reach + own + far[some]]
         return self._beside[key]
-
-    def _most(self, values: np.ndarray, count: np.ndarray) -> np.ndarray:
-        """Largest value of each camera's passes."""
-        if not len(values):
-            return np.empty(0)
-        begin = np.cumsum(count) - count
-        return np.asarray(np.maximum.reduceat(values.take(self._order), begin))

@@ -24,15 +24,19 @@ class Ground(NamedTuple):
     first: np.ndarray  #: float64 [n, 2], metres
     last: np.ndarray  #: float64 [n, 2], metres
     error_m: np.ndarray  #: float64 [n], 1 sd
-    camera_no: np.ndarray  #: int64 [n]
     order: np.ndarray  #: int32 [n], rows by camera, then start
     begins: np.ndarray  #: float64 [n], `start` in that order
+    froms: np.ndarray  #: float64 [n, 2], `first` in that order
+    tos: np.ndarray  #: float64 [n, 2], `last` in that order
     stretch: np.ndarray  #: int32, by camera and stretch of time: first in that order
     stretches: int  #: of each camera
     zero: float  #: moment at which the first stretch begins
     stretch_s: float
+    number: np.ndarray  #: integer, which of the m each camera number is
+    camera_no: np.ndarray  #: int64 [n]
     middle: np.ndarray  #: float64 [m, 2], of each camera's passes, metres
     radius: np.ndarray  #: float64 [m], within which they begin and end
+    error: np.ndarray  #: float64 [m], the largest of their places
     length: np.ndarray  #: float64 [m], seconds of the longest
 
 
@@ -83,9 +87,9 @@ def followers(
     (tip, row, gap, metres) of m pairs, by number of the tip: all that are hopeful,
     and some that are not. Passers-by of each tip int64 [k].
     """
-    places, others = ground.last, ground.first
+    places, others = ground.last, ground.froms
     if not ahead:
-        places, others = others, places
+        places, others = ground.first, ground.tos
     busy = np.zeros(len(tip), np.int64)
     size, used = 256, 0
     whose, row = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -94,6 +98,7 @@ def followers(
         one = tip[k]
         x, y = places[one, 0], places[one, 1]
         moment = ground.end[one] if ahead else ground.start[one]
+        own = ground.number[ground.camera_no[one]]
         kept, crowd = used, 0
         for far in (False, True):
             crowd = min(busy[k], len(bounds.latest) - 1)
@@ -126,13 +131,15 @@ def followers(
                     gap = ground.begins[n] - moment if ahead else moment - ground.end[j]
                     if gap > gait.span_s or gap < -1 or j == one:
                         continue
-                    away = math.hypot(others[j, 0] - x, others[j, 1] - y)
+                    away = math.hypot(others[n, 0] - x, others[n, 1] - y)
                     if away < gait.busy_m and gap < gait.busy_s and not far:
                         busy[k] += 1
                     limit = gait.fastest * max(gap, 0.0) + gait.spare_m
+                    if away > limit + 2 * ground.error[camera]:
+                        continue
                     if away > limit + 2 * ground.error_m[j]:
                         continue
-                    if gap < 0 and ground.camera_no[j] == ground.camera_no[one]:
+                    if gap < 0 and camera == own:
                         continue
                     if used == size:
                         size *= 2
