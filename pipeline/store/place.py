@@ -6,6 +6,7 @@ S3-compatible stores are reached by Arrow's own client, every other address by t
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def register(connection: Any, root: Place) -> None:
 
 #: Whether the system can be told what of a mapped file is wanted.
 _ADVISED = hasattr(mmap, "MADV_RANDOM") and hasattr(os, "posix_fadvise")
+#: Places by which it is told whether a file lies in memory.
+_LOOKED_AT = 6
 
 
 class Spans:
@@ -132,6 +135,7 @@ class Spans:
         self._path = path
         #: The whole file, uint8, where it lies on this machine.
         self.mapped: np.ndarray | None = None
+        self._in_core: Callable[[int], bool] | None = None
         self.size = path.stat().st_size
         if not self.size or isinstance(path, ObjectPath):
             return
@@ -140,6 +144,8 @@ class Spans:
         self.mapped = np.frombuffer(self._map, dtype=np.uint8)
         if _ADVISED:  # else the disk reads megabytes around each byte looked at
             self._map.madvise(mmap.MADV_RANDOM)
+            if os.access(path, os.W_OK):  # else everything is told to be in memory
+                self._in_core = _core_of(self.mapped)
 
     @cached_property
     def metadata(self) -> pq.FileMetaData:
@@ -157,6 +163,8 @@ class Spans:
         if self.mapped is None or not _ADVISED or not len(begin):
             return
         first = np.sort(np.asarray(begin, dtype=np.int64))
+        if self._seems_in_memory(first):
+            return
         last = np.maximum.accumulate(first + count - 1) // mmap.PAGESIZE
         first //= mmap.PAGESIZE
         new = np.append(True, first[1:] > last[:-1] + 1)
@@ -173,6 +181,18 @@ class Spans:
         finally:
             os.close(file)
 
+    def _seems_in_memory(self, begin: np.ndarray) -> bool:
+        """Tell by a few of some places whether the system holds them already.
+
+        Asking for each of them costs more than reading them from its memory.
+        """
+        if self._in_core is None:
+            return False
+        for at in begin[:: max(1, len(begin) // _LOOKED_AT)].tolist():
+            if not self._in_core(at):
+                return False
+        return True
+
     def read(self, begin: int, count: int) -> np.ndarray:
         """Return `count` bytes from `begin`, uint8."""
         if self.mapped is not None:
@@ -186,6 +206,23 @@ class Spans:
 
         found = path.store.patiently(fetch, f"reading {path.name}")
         return np.frombuffer(found, dtype=np.uint8)
+
+
+def _core_of(mapped: np.ndarray) -> Callable[[int], bool] | None:
+    """Tell of a byte of a mapped file whether it lies in memory (mincore(2))."""
+    mincore = getattr(ctypes.CDLL(None), "mincore", None)
+    if mincore is None:
+        return None
+    start, answer = int(mapped.ctypes.data), ctypes.c_ubyte()
+    told = ctypes.byref(answer)
+
+    def in_core(at: int) -> bool:
+        page = start + at - at % mmap.PAGESIZE
+        # What cannot be told counts as not in memory: it is then asked for ahead.
+        failed = mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), told)
+        return not failed and bool(answer.value & 1)
+
+    return in_core
 
 
 @lru_cache(maxsize=16)

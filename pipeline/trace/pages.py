@@ -20,9 +20,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.store import vectors
 from pipeline.store.place import Place, Spans
+from pipeline.trace.halves import LENGTH_BYTES, widened
 
 _DATA_PAGE, _PLAIN = 0, 0
-_LENGTH_BYTES = 4
 #: Bytes of a page in which its header is likely to end.
 _HEADER_BYTES = 1024
 #: Types of Thrift's compact protocol.
@@ -58,7 +58,7 @@ class PlainColumn:
     @property
     def matrices(self) -> list[np.ndarray]:
         """The values as int8 [m, width] views, one a page, for `kernel.scan`."""
-        return [block[:, _LENGTH_BYTES:].view(np.int8) for block in self.blocks]
+        return [block[:, LENGTH_BYTES:].view(np.int8) for block in self.blocks]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Copy some values: uint8 [k, width], of ascending numbers int64 [k].
@@ -68,16 +68,13 @@ class PlainColumn:
         ValueError
             If one of them is not `width` long (see `check` of `plain_column`).
         """
-        stride = self.blocks[0].shape[1] if self.blocks else _LENGTH_BYTES
+        stride = self.blocks[0].shape[1] if self.blocks else LENGTH_BYTES
         result = np.empty((len(rows), stride), dtype=np.uint8)
         if not len(rows):
-            return result[:, _LENGTH_BYTES:]
+            return result[:, LENGTH_BYTES:]
         block = np.searchsorted(self.first, rows, side="right") - 1
         if self.whole is not None:
-            at = self.offset[block] + (rows - self.first[block]) * stride
-            if self.spans is not None:
-                self.spans.ahead(at, stride)
-            result = self._every[at]
+            result = self._every[self._ahead(rows, block)]
         else:
             edge = np.flatnonzero(np.diff(block, prepend=-1))
             for begin, end in zip(edge, np.append(edge[1:], len(rows)), strict=True):
@@ -86,7 +83,29 @@ class PlainColumn:
                 result[begin:end] = self.blocks[number][inside]
         if not _have_length(result):
             raise ValueError("a stored value has another length than its neighbours")
-        return np.ascontiguousarray(result[:, _LENGTH_BYTES:])
+        return np.ascontiguousarray(result[:, LENGTH_BYTES:])
+
+    def floats(self, rows: np.ndarray, result: np.ndarray, into: np.ndarray) -> None:
+        """Put values of 16-bit floats, as of `take`, into rows of float32 [n, d]."""
+        if self.whole is None:
+            result[into] = self.take(rows).view("<f2")
+            return
+        block = np.searchsorted(self.first, rows, side="right") - 1
+        if not widened(self.whole, self._ahead(rows, block), result, into):
+            raise ValueError("a stored value has another length than its neighbours")
+
+    def _ahead(self, rows: np.ndarray, block: np.ndarray) -> np.ndarray:
+        """Where values begin in `whole`, int64 [k]; they are read meanwhile."""
+        stride = self.blocks[0].shape[1]
+        at = self.offset[block] + (rows - self.first[block]) * stride
+        if self.spans is not None:
+            self.spans.ahead(at, stride)
+        return at
+
+    @property
+    def width(self) -> int:
+        """Bytes of a value."""
+        return self.blocks[0].shape[1] - LENGTH_BYTES if self.blocks else 0
 
 
 def plain_column(
@@ -179,9 +198,9 @@ def decoded(column: pa.Array) -> PlainColumn:
     """
     rows = vectors.from_binary(column, "uint8")[0]
     length = np.frombuffer(
-        rows.shape[1].to_bytes(_LENGTH_BYTES, "little"), dtype=np.uint8
+        rows.shape[1].to_bytes(LENGTH_BYTES, "little"), dtype=np.uint8
     )
-    block = np.hstack([np.broadcast_to(length, (len(rows), _LENGTH_BYTES)), rows])
+    block = np.hstack([np.broadcast_to(length, (len(rows), LENGTH_BYTES)), rows])
     return PlainColumn([block], np.array([0, len(block)], dtype=np.int64))
 
 
@@ -190,15 +209,15 @@ def _values_at(page: np.ndarray, nullable: bool) -> int:
     if not nullable:
         return 0
     # Definition levels come first, told by their length.
-    return _LENGTH_BYTES + int(page[:_LENGTH_BYTES].view("<u4")[0])
+    return LENGTH_BYTES + int(page[:LENGTH_BYTES].view("<u4")[0])
 
 
 def _first_width(page: np.ndarray, nullable: bool) -> int | None:
     """Length of a page's first value, None if it has none."""
     begin = _values_at(page, nullable)
-    if begin + _LENGTH_BYTES > len(page):
+    if begin + LENGTH_BYTES > len(page):
         return None
-    return int(page[begin : begin + _LENGTH_BYTES].view("<u4")[0])
+    return int(page[begin : begin + LENGTH_BYTES].view("<u4")[0])
 
 
 def _block(
@@ -208,7 +227,7 @@ def _block(
     if header.get(2) != _PLAIN:
         return None
     begin = _values_at(page, nullable)
-    stride = _LENGTH_BYTES + (width or 0)
+    stride = LENGTH_BYTES + (width or 0)
     count, rest = divmod(len(page) - begin, stride)
     if rest:
         return None
@@ -217,8 +236,8 @@ def _block(
 
 def _have_length(rows: np.ndarray) -> bool:
     """Whether each row of [m, 4 + width] begins with the length `width`."""
-    width = rows.shape[1] - _LENGTH_BYTES
-    return bool((rows[:, :_LENGTH_BYTES].view("<u4") == width).all())
+    width = rows.shape[1] - LENGTH_BYTES
+    return bool((rows[:, :LENGTH_BYTES].view("<u4") == width).all())
 
 
 def _struct(data: np.ndarray, at: int) -> tuple[dict[int, int | dict], int]:

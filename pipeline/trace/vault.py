@@ -99,10 +99,10 @@ class Vault:
             rows = at[wanted[some]] - self.first[number]
             values = self._values(number, kind, code)[rows]
             column = self._column(number, kind, "f16", code)
-            found = column.take(values).view("<f2")
             if result is None:
-                result = np.full((len(at), found.shape[1]), np.nan, dtype=np.float32)
-            result[wanted[some]] = found
+                result = np.empty((len(at), column.width // 2), dtype=np.float32)
+                result[self.codes[kind][at] != code] = np.nan
+            column.floats(values, result, wanted[some])
         return np.full((len(at), 1), np.nan, np.float32) if result is None else result
 
     def scan(
