@@ -9,6 +9,7 @@ orders, and none is kept that reported anything but success.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -98,6 +99,7 @@ def _serve(
     channel: Connection, held: list[Connection], work: Work, settings: Settings
 ) -> None:
     """Do the jobs that come through the channel, until it closes."""
+    gc.freeze()  # what is shared is not looked through, which would copy it
     for one in held:
         one.close()
     parent = _die_with_parent()

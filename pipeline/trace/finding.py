@@ -13,7 +13,7 @@ from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
-from pipeline.trace import hunt, path, review
+from pipeline.trace import hunt, path, review, walks
 from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
@@ -103,7 +103,12 @@ def prepare(
     `progress` is told the share read, 0..1; raise in it to cancel.
     """
     scope = Scope(authorisation, settings)
-    hunt.prepare(scope.passes(progress), scope.footage())
+    passes = scope.passes(progress)
+    field, _ = hunt.prepare(passes, scope.footage())
+    # What every trace asks first: clothing of the days, and compiled code made ready.
+    for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
+        field.wardrobe.law(int(day))
+    walks.follow(field, np.arange(min(len(field), 1)), np.zeros(len(field), dtype=bool))
     by_street.of(settings, scope.registry)
 
 
