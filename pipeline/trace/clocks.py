@@ -40,10 +40,11 @@ def estimate(field: Field, camera_no: int) -> Clock | None:
     if not len(at):
         return None
     away = np.hypot(*(field.middle - field.middle[at[0]]).T)
-    around = field.numbers[(away <= _AROUND_M) & (field.numbers != camera_no)]
-    mine = np.flatnonzero(field.camera_no == camera_no)
+    mine = _all_of(field, at)
     mine = mine[:: max(1, len(mine) // _PASSES)]
-    others = np.flatnonzero(np.isin(field.camera_no, around))
+    near = (away <= _AROUND_M) & (field.numbers != camera_no)
+    others = _all_of(field, np.flatnonzero(near))
+    _fetch(field, mine, others)
     votes = np.concatenate(
         [np.empty(0), *(_votes(field, int(x), others) for x in mine)]
     )
@@ -59,20 +60,50 @@ def estimate(field: Field, camera_no: int) -> Clock | None:
     return Clock(float(np.median(agreed)), len(agreed))
 
 
-def _votes(field: Field, x: int, others: np.ndarray) -> np.ndarray:
-    """Errors of the clock, seconds, as the walkers alike to pass `x` tell them."""
-    none = np.empty(0)
-    way = field.last[x] - field.first[x]
-    length, seconds = float(np.hypot(*way)), float(field.end[x] - field.start[x])
-    speed = length / max(seconds, 1e-6)
-    if length < 3 or not _WALKING[0] <= speed <= _WALKING[1]:
-        return none
+def _all_of(field: Field, cameras: np.ndarray) -> np.ndarray:
+    """Rows, ascending, of cameras (numbers of `Field.middle`)."""
+    ever = np.full(len(cameras), np.inf)
+    return np.sort(field.before(cameras, -ever, ever))
+
+
+def _fetch(field: Field, mine: np.ndarray, others: np.ndarray) -> None:
+    """Have the clothing that `_votes` asks for, pass by pass, read at once."""
+    asked = [_around(field, int(x), others) for x in mine if _walks(field, int(x))]
+    if asked:
+        rows = np.unique(np.concatenate([mine, *asked]))
+        for day in np.unique(field.day[rows]):
+            field.wear(rows[field.day[rows] == day])
+
+
+def _speed(field: Field, x: int) -> tuple[float, float]:
+    """Metres that a pass goes, and metres a second."""
+    length = float(np.hypot(*(field.last[x] - field.first[x])))
+    return length, length / max(float(field.end[x] - field.start[x]), 1e-6)
+
+
+def _walks(field: Field, x: int) -> bool:
+    length, speed = _speed(field, x)
+    return length >= 3 and _WALKING[0] <= speed <= _WALKING[1]
+
+
+def _around(field: Field, x: int, others: np.ndarray) -> np.ndarray:
+    """Those of other passes, ascending, that begin near pass `x` in time."""
     middle = (field.start[x] + field.end[x]) / 2
     low, high = np.searchsorted(
         field.start[others], [middle - _WITHIN_S, middle + _WITHIN_S]
     )
     rows = others[low:high]
-    rows = rows[field.day[rows] == field.day[x]]
+    return np.asarray(rows[field.day[rows] == field.day[x]])
+
+
+def _votes(field: Field, x: int, others: np.ndarray) -> np.ndarray:
+    """Errors of the clock, seconds, as the walkers alike to pass `x` tell them."""
+    none = np.empty(0)
+    if not _walks(field, x):
+        return none
+    way, (length, speed) = field.last[x] - field.first[x], _speed(field, x)
+    middle = (field.start[x] + field.end[x]) / 2
+    rows = _around(field, x, others)
     if not len(rows):
         return none
     worn, law = field.wear(np.concatenate([[x], rows]))
