@@ -90,6 +90,7 @@ def followers(
     places, others = ground.last, ground.froms
     if not ahead:
         places, others = ground.first, ground.tos
+    above, below = (gait.busy_m + _ROOM) ** 2, (gait.busy_m - _ROOM) ** 2
     busy = np.zeros(len(tip), np.int64)
     size, used = 256, 0
     whose, row = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -103,11 +104,10 @@ def followers(
         for far in (False, True):
             crowd = min(busy[k], len(bounds.latest) - 1)
             for camera in beside[edges[k] : edges[k + 1]]:
-                free = math.hypot(
-                    ground.middle[camera, 0] - x, ground.middle[camera, 1] - y
-                )
-                free -= ground.radius[camera]
-                if (free > gait.busy_m) != far:
+                east = ground.middle[camera, 0] - x
+                north = ground.middle[camera, 1] - y
+                free = math.sqrt(east * east + north * north) - ground.radius[camera]
+                if (free > gait.busy_m + _ROOM) != far:
                     continue
                 low, high = -1.0, gait.span_s
                 if far:  # before so many seconds nobody is hopeful who gets there
@@ -131,12 +131,21 @@ def followers(
                     gap = ground.begins[n] - moment if ahead else moment - ground.end[j]
                     if gap > gait.span_s or gap < -1 or j == one:
                         continue
-                    away = math.hypot(others[n, 0] - x, others[n, 1] - y)
-                    if away < gait.busy_m and gap < gait.busy_s and not far:
+                    east, north = others[n, 0] - x, others[n, 1] - y
+                    square = east * east + north * north
+                    # Close to the edge, as exactly as elsewhere.
+                    if (
+                        gap < gait.busy_s
+                        and not far
+                        and square < above
+                        and (square < below or math.hypot(east, north) < gait.busy_m)
+                    ):
                         busy[k] += 1
                     limit = gait.fastest * max(gap, 0.0) + gait.spare_m
-                    if away > limit + 2 * ground.error[camera]:
+                    most = limit + 2 * ground.error[camera] + _ROOM
+                    if square > most * most:
                         continue
+                    away = math.hypot(east, north)
                     if away > limit + 2 * ground.error_m[j]:
                         continue
                     if gap < 0 and camera == own:
