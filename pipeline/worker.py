@@ -94,6 +94,7 @@ class Worker:
             while not self._ending.is_set():
                 if not self._hands:
                     self._housekeeping()
+                self._look_after()
                 if self._take(poll_s):
                     continue
                 if self._hands:
@@ -113,20 +114,23 @@ class Worker:
 
     def _let_go(self, idle_s: float) -> None:
         """Let go of the observations in memory once no job has come for a while."""
-        now = time.monotonic()
-        if now >= self._next_check or not idle_s:
-            self._next_check = now + _CHECK_S
-            for hand in list(self._kept):
-                if not idle_s or not self._valid(hand):
-                    self._kept.remove(hand)
-                    hand.end()
-        if self._opened is not None and now - self._opened >= idle_s:
+        if self._opened is not None and time.monotonic() - self._opened >= idle_s:
             from pipeline.trace import observations
 
-            observations.forget()
-            self._opened = None
             while self._kept:
                 self._kept.pop().end()
+            observations.forget()
+            self._opened = None
+
+    def _look_after(self) -> None:
+        """End processes that are kept although their order has ended."""
+        if time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + _CHECK_S
+        for hand in list(self._kept):
+            if not self._valid(hand):
+                self._kept.remove(hand)
+                hand.end()
 
     def _valid(self, hand: Hand) -> bool:
         """Tell whether the order that a hand worked under is still in force."""
@@ -229,6 +233,7 @@ class Worker:
         So do those of the jobs that follow over the same window and area. Each sees
         it by its own order only, and goes on to prove that in its own process.
         """
+        self._opened = time.monotonic()
         if self.work is not None:
             return
         next_beat = time.monotonic() + BEAT_S
@@ -244,7 +249,6 @@ class Worker:
 
         from pipeline.trace import finding
 
-        self._opened = time.monotonic()
         try:
             finding.prepare(authorisation, self.settings, alive)
         except NotAuthorisedError:

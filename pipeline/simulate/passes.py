@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -76,16 +76,6 @@ def of_ways(
     missed |= (clock < 0) | (clock + count > HOUR)
     return Passes(
         rows[way[start]].astype(np.int32), at, first, count, missed, east, north
-    )
-
-
-def join(parts: list[Passes]) -> Passes:
-    """Put parts one after the other."""
-    return Passes(
-        **{
-            f.name: np.concatenate([getattr(part, f.name) for part in parts])
-            for f in fields(Passes)
-        }
     )
 
 

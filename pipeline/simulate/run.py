@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from pipeline.arrays import joined
 from pipeline.cameras import registry
 from pipeline.errors import StoreError
 from pipeline.simulate import (
@@ -229,7 +230,7 @@ class _City:
             lambda rows: self._walk(ways, rows, hour_s, hour),
             np.split(active, range(BATCH_WAYS, len(active), BATCH_WAYS)),
         )
-        seen = passes.join(list(parts))
+        seen = joined(list(parts))
         met = self.pool.submit(
             truth.contacts, ways, seen, self.patients, self.net, unix, hour
         )
@@ -286,7 +287,7 @@ class _City:
         today = ways.of_day(self.people, number, self.plan.seed)
         before = ways.of_day(self.people, number - 1, self.plan.seed)
         late = before.take(np.flatnonzero(before.end > DAY))
-        return ways.join(replace(late, start=late.start - DAY), today)
+        return joined([replace(late, start=late.start - DAY), today])
 
     def _maker(self, number: int) -> Maker:
         plan = self.plan

@@ -63,15 +63,6 @@ class Ways:
         return self.start + self.metres / self.speed + self.stay
 
 
-def join(*parts: Ways) -> Ways:
-    """Put ways one after the other."""
-    columns = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(Ways)
-    }
-    return Ways(**columns)
-
-
 def of_day(people: Residents, day: int, seed: int) -> Ways:
     """Draw all ways that start on a day (local time, from midnight)."""
     draw = _Draw(people, day, seed)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.store.ids import to_lonlat
-
-_Columns = TypeVar("_Columns")
 
 
 def seconds(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -59,14 +54,3 @@ def ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = np.arange(int(end[-1]) if len(end) else 0)
     at += np.repeat(low - end + count, count)
     return at, count
-
-
-def joined(parts: Sequence[_Columns]) -> _Columns:
-    """Put dataclasses of arrays, one or more of one kind, one after the other."""
-    kind: Any = type(parts[0])
-    return kind(
-        **{
-            f.name: np.concatenate([getattr(part, f.name) for part in parts])
-            for f in fields(kind)
-        }
-    )

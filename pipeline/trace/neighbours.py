@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from pipeline.arrays import joined
 from pipeline.trace import constants as c
 from pipeline.trace import contacts, copied, linking, steady, together
-from pipeline.trace.columns import joined, moment, seconds
+from pipeline.trace.columns import moment, seconds
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Passes, Scope
 

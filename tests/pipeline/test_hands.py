@@ -53,7 +53,7 @@ def test_what_broke_or_lost_its_order_is_not_kept(book, authorise):
     (kept,) = worker._kept
     orders.revoke(permit.order_id, "lee", "found", settings=book)
     worker._next_check = 0.0
-    worker._let_go(600.0)
+    worker._look_after()
     assert not worker._kept
     assert not kept._process.is_alive()
 
