@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard import refusals
+from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES, Texts
 from pipeline.casebook import accounts, identity, sessions
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import Settings, get_settings
@@ -30,8 +32,17 @@ _HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
 }
-_REFUSAL = "The dashboard serves this machine only; open it as http://127.0.0.1."
-_FOREIGN = "This came from a page of another address; open the dashboard itself."
+_REFUSAL = DongseonError(
+    "The dashboard serves this machine only; open it as http://127.0.0.1.",
+    code="this_machine_only",
+)
+_FOREIGN = DongseonError(
+    "This came from a page of another address; open the dashboard itself.",
+    code="foreign_page",
+)
+_OFTEN = DongseonError("Too many attempts; wait a minute.", code="too_often")
+#: Bytes of a reason that a closed web socket can bring.
+_REASON_BYTES = 120
 
 
 class Gate:
@@ -60,17 +71,17 @@ class Gate:
             mode = await run_in_threadpool(identity.login_mode, settings)
             if mode == "single":
                 if not allowed(scope):
-                    refusal = PlainTextResponse(_REFUSAL, status_code=403)
+                    refusal = _told(_REFUSAL, headers, 403)
             elif not _same_origin(headers, settings):
-                refusal = PlainTextResponse(_FOREIGN, status_code=403)
+                refusal = _told(_FOREIGN, headers, 403)
             elif _is_login(scope["path"]):
                 refusal = self._too_often(scope)
             elif scope["path"] not in _OPEN:
                 user = await run_in_threadpool(_identified, scope, mode, settings)
         except NotAuthorisedError as error:
-            refusal = _to_login(scope, headers, mode, str(error))
+            refusal = _to_login(scope, headers, mode, error)
         except DongseonError as error:
-            refusal = PlainTextResponse(str(error), status_code=503)
+            refusal = _told(error, headers, 503)
         if refusal is not None:
             await _refuse(refusal, scope, receive, send)
             return
@@ -92,7 +103,7 @@ class Gate:
         while tried and now - tried[0] > PERIOD_S:
             tried.popleft()
         if len(tried) >= ATTEMPTS:
-            return PlainTextResponse("Too many attempts; wait a minute.", 429)
+            return _told(_OFTEN, Headers(scope=scope), 429)
         tried.append(now)
         return None
 
@@ -131,7 +142,8 @@ def from_proxy(scope: Scope, settings: Settings) -> bool:
     except ValueError as error:
         raise DongseonError(
             f"trusted_proxies of the settings is wrong: {error}; write addresses or "
-            "networks with commas between, e.g. 127.0.0.1,10.0.0.0/8."
+            "networks with commas between, e.g. 127.0.0.1,10.0.0.0/8.",
+            code="settings_wrong",
         ) from None
     peer = scope.get("client")
     try:
@@ -169,10 +181,12 @@ def _identified(scope: Scope, mode: str, settings: Settings) -> str:
     headers = Headers(scope=scope)
     if mode == "proxy":
         if not from_proxy(scope, settings):
-            raise NotAuthorisedError("The dashboard is open through its proxy only.")
+            raise NotAuthorisedError(
+                "The dashboard is open through its proxy only.", code="proxy_only"
+            )
         named = headers.getlist(settings.proxy_header)
         if len(named) != 1 or not named[0].strip():
-            raise NotAuthorisedError("The proxy named nobody.")
+            raise NotAuthorisedError("The proxy named nobody.", code="proxy_nobody")
         name = named[0].strip()
         accounts.demand_external(name, "proxy", settings=settings)
         return name
@@ -196,11 +210,26 @@ def _is_login(path: str) -> bool:
     return path == LOGIN or path.startswith(f"{LOGIN}/")
 
 
-def _to_login(scope: Scope, headers: Headers, mode: str, reason: str) -> Response:
+def language(headers: Headers) -> str:
+    """Return the language of whoever asks: chosen before, or else the browser's."""
+    chosen = cookie(headers, LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    own = headers.get("accept-language", "").lower()
+    return next((code for code in LANGUAGES if own.startswith(code)), DEFAULT)
+
+
+def _told(error: DongseonError, headers: Headers, status: int) -> Response:
+    return PlainTextResponse(refusals.told(error, Texts(language(headers))), status)
+
+
+def _to_login(
+    scope: Scope, headers: Headers, mode: str, error: DongseonError
+) -> Response:
     page = "text/html" in headers.get("accept", "")
     if page and mode != "proxy" and scope.get("method") == "GET":
         return RedirectResponse(LOGIN, status_code=303)
-    return PlainTextResponse(reason, status_code=403 if mode == "proxy" else 401)
+    return _told(error, headers, 403 if mode == "proxy" else 401)
 
 
 async def _refuse(
@@ -210,7 +239,7 @@ async def _refuse(
         await refusal(scope, receive, _hardened(send))
         return
     await receive()
-    reason = bytes(refusal.body).decode()[:120]
+    reason = bytes(refusal.body)[:_REASON_BYTES].decode(errors="ignore")
     await send({"type": "websocket.close", "code": 1008, "reason": reason})
 
 

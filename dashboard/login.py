@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dashboard import gate, oidc, refusals, remembered
-from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES, NAMES, Texts
+from dashboard.i18n import LANGUAGE_COOKIE, LANGUAGES, NAMES, Texts
 from dashboard.style import SHEET
 from pipeline.casebook import accounts, identity, sessions
 from pipeline.casebook.accounts import PasswordChangeNeededError
@@ -159,12 +159,9 @@ async def _shown(
     name: str = "",
     status: int = 200,
 ) -> Response:
-    language = request.query_params.get("language") or request.cookies.get(
-        LANGUAGE_COOKIE
-    )
+    language = request.query_params.get("language")
     if language not in LANGUAGES:
-        accepted = request.headers.get("accept-language", "")
-        language = "ko" if accepted.lower().startswith("ko") else DEFAULT
+        language = gate.language(request.headers)
     texts = Texts(language)
     mode = await run_in_threadpool(identity.login_mode, get_settings())
     others = " · ".join(

@@ -134,11 +134,13 @@ def _client(settings: Settings) -> Any:
         from authlib.integrations.requests_client import OAuth2Session
     except ModuleNotFoundError:
         raise DongseonError(
-            "Log-in by OpenID needs the extra dongseon[oidc]; install it."
+            "Log-in by OpenID needs the extra dongseon[oidc]; install it.",
+            code="settings_wrong",
         ) from None
     if not settings.oidc_issuer or not settings.public_url:
         raise DongseonError(
-            "Log-in by OpenID needs oidc_issuer and public_url in the settings."
+            "Log-in by OpenID needs oidc_issuer and public_url in the settings.",
+            code="settings_wrong",
         )
     secret = None
     if settings.oidc_secret_file is not None:
@@ -147,7 +149,8 @@ def _client(settings: Settings) -> Any:
         except OSError as error:
             raise DongseonError(
                 f"oidc_secret_file {settings.oidc_secret_file} cannot be read "
-                f"({error.strerror})."
+                f"({error.strerror}).",
+                code="settings_wrong",
             ) from None
     return OAuth2Session(
         settings.oidc_client_id,
@@ -163,7 +166,9 @@ def _discovered(settings: Settings) -> dict[str, Any]:
     issuer = str(settings.oidc_issuer).rstrip("/")
     about = _got(f"{issuer}/.well-known/openid-configuration")
     if about.get("issuer", "").rstrip("/") != issuer:
-        raise DongseonError(f"{issuer} says that it is {about.get('issuer')!r}.")
+        raise DongseonError(
+            f"{issuer} says that it is {about.get('issuer')!r}.", code="login_provider"
+        )
     return about
 
 
@@ -181,5 +186,7 @@ def _got(url: str) -> dict[str, Any]:
             code="login_provider_down",
         ) from None
     if not isinstance(found, dict):
-        raise DongseonError(f"{url} of the OpenID provider is no JSON object.")
+        raise DongseonError(
+            f"{url} of the OpenID provider is no JSON object.", code="login_provider"
+        )
     return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+
 
 class DongseonError(Exception):
     """Bad input or a refused act, told in one sentence.
@@ -45,3 +48,28 @@ class PhotoError(DongseonError):
 
 class StoreError(DongseonError):
     """The observation store cannot be read or written."""
+
+
+def packed(error: DongseonError) -> str:
+    """Return an error as one line of text, to be kept and said again later."""
+    values = {
+        name: {"moment": one.isoformat()} if isinstance(one, datetime) else one
+        for name, one in error.values.items()
+    }
+    kept = {"text": str(error), "code": error.code, "values": values}
+    return json.dumps(kept, ensure_ascii=False, default=str)
+
+
+def unpacked(line: str) -> DongseonError:
+    """Return the error of a line; one that `packed` did not make is its sentence."""
+    try:
+        kept = json.loads(line)
+        values = {
+            name: datetime.fromisoformat(one["moment"])
+            if isinstance(one, dict) and "moment" in one
+            else one
+            for name, one in kept["values"].items()
+        }
+        return DongseonError(kept["text"], code=kept["code"], **values)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return DongseonError(line)

@@ -21,7 +21,7 @@ from typing import Any
 
 from pipeline.casebook import database, jobs
 from pipeline.casebook.authorisation import Authorisation
-from pipeline.errors import DongseonError
+from pipeline.errors import DongseonError, packed
 from pipeline.settings import Settings
 
 #: Called with stage and share done, 0..1; what it raises ends the job.
@@ -71,7 +71,7 @@ class Hand:
     def heard(self) -> tuple[str, str] | None:
         """Read what the process reported; return how its job ended, if it did.
 
-        (done, name of the run), (failed, a sentence) or (broke, what happened).
+        (done, name of the run), (failed, the error) or (broke, what happened), both packed.
         """
         try:
             while self.channel.poll():
@@ -81,7 +81,9 @@ class Hand:
                 self.stage, self.share = rest
         except (EOFError, OSError):
             self._process.join(_LEAVE_S)
-            return "broke", f"its process ended with {self._process.exitcode}"
+            code = self._process.exitcode
+            told = f"its process ended with {code}"
+            return "broke", packed(DongseonError(told, code="job_broke", what=code))
         return None
 
     def free(self) -> None:
@@ -119,9 +121,11 @@ def _serve(
             report = ("done", work(job, authorisation, settings, progress))
         except DongseonError as error:
             # Of a lost permission, too: the watcher asks for it before it believes.
-            report = ("failed", str(error))
+            report = ("failed", packed(error))
         except Exception as error:
-            report = ("broke", f"{type(error).__name__}: {error}")
+            kind = type(error).__name__
+            fault = DongseonError(f"{kind}: {error}", code="job_broke", what=kind)
+            report = ("broke", packed(fault))
             sys.excepthook(type(error), error, error.__traceback__)  # for the log
         channel.send(report)
 

@@ -30,6 +30,7 @@ HERE = Path(__file__).parent.parent
 PAGES = {
     "trace": "result.read",
     "contacts": "result.read",
+    "exposure": "exposure.read",
     "briefing": "aggregate.read",
     "network": "network.read",
     "cases": "case.list",

@@ -10,11 +10,13 @@ import streamlit as st
 from dashboard.i18n import (
     en,
     en_casebook,
+    en_exposure,
     en_pages,
     en_review,
     en_sql,
     ko,
     ko_casebook,
+    ko_exposure,
     ko_pages,
     ko_review,
     ko_sql,
@@ -25,6 +27,7 @@ LANGUAGES: dict[str, Mapping[str, str]] = {
     "ko": {
         **ko.TEXTS,
         **ko_casebook.TEXTS,
+        **ko_exposure.TEXTS,
         **ko_pages.TEXTS,
         **ko_review.TEXTS,
         **ko_sql.TEXTS,
@@ -32,6 +35,7 @@ LANGUAGES: dict[str, Mapping[str, str]] = {
     "en": {
         **en.TEXTS,
         **en_casebook.TEXTS,
+        **en_exposure.TEXTS,
         **en_pages.TEXTS,
         **en_review.TEXTS,
         **en_sql.TEXTS,

@@ -18,6 +18,13 @@ TEXTS = {
     "session_ended": "{name} 님의 로그인이 끝났습니다({minutes}분간 사용하지 않거나 "
     "{hours}시간 경과). 다시 로그인하십시오.",
     "proxy_nobody": "프록시가 사용자를 알려 주지 않았습니다. 화면을 다시 여십시오.",
+    "proxy_only": "이 화면은 지정된 프록시를 통해서만 열 수 있습니다.",
+    "this_machine_only": "이 화면은 이 컴퓨터에서만 열 수 있습니다. http://127.0.0.1 "
+    "주소로 여십시오.",
+    "foreign_page": "다른 주소의 화면에서 온 요청입니다. 이 화면을 직접 여십시오.",
+    "too_often": "시도가 너무 많습니다. 1분 뒤에 다시 하십시오.",
+    "settings_wrong": "프로그램 설정이 잘못되어 로그인할 수 없습니다. 관리자에게 "
+    "문의하십시오.",
     "left_alone": "오래 사용하지 않아 화면이 닫혔습니다. 새로 고치십시오.",
     "account_locked": "{name} 계정은 비밀번호를 {failures}번 틀려 {until}까지 "
     "잠겼습니다. 기다리거나 관리자에게 문의하십시오.",
@@ -61,6 +68,14 @@ TEXTS = {
     "관리자에게 문의하십시오.",
     "purpose_needed": "목적을 입력하십시오. 기록됩니다.",
     "job_gone": "사례 {case}에 대기하거나 진행 중인 작업 {job}번이 없습니다.",
+    "job_stopped": "{user} 님이 중지했습니다.",
+    "job_silent": "추적 작업 프로그램이 {times}번 응답하지 않았습니다. 관리자에게 "
+    "문의하십시오.",
+    "job_broke": "추적 작업이 중단되었습니다({what}). 관리자에게 문의하십시오.",
+    "gallery_empty": "사례 {case}에 사진이나 지정한 통행이 없습니다. 사례 화면에서 "
+    "추가한 뒤 다시 추적하십시오.",
+    "pass_outside": "통행 {tracklet}은(는) 사례 {case}의 추적 승인서 {order}번이 여는 "
+    "기록에 없습니다. 번호를 확인하거나 이를 포함하는 승인을 신청하십시오.",
     # photos
     "photo_no_face": "사진에서 얼굴을 찾지 못했습니다. 고른 빛에서 정면으로 찍은 "
     "사진을 쓰십시오.",
@@ -109,7 +124,20 @@ TEXTS = {
     "sql_select": "SELECT만 쓸 수 있습니다. 뷰는 읽기 전용입니다.",
     "sql_unreadable": "질의를 읽을 수 없습니다. 데이터베이스의 설명: {error}",
     "sql_failed": "질의를 실행하지 못했습니다. 데이터베이스의 설명: {error}",
+    # the city's data
+    "segment_damaged": "관측 기록의 일부를 읽을 수 없습니다. 관리자에게 "
+    "문의하십시오(dongseon store repair).",
+    "segment_rewritten": "읽는 동안 관측 기록이 다시 쓰였습니다. 다시 추적하십시오.",
+    "store_away": "관측 기록 저장소에 연결할 수 없습니다. 관리자에게 문의하십시오.",
+    "registry_missing": "카메라 대장이 없습니다. 관리자에게 문의하십시오"
+    "(dongseon cameras import).",
+    "registry_unreadable": "카메라 대장을 읽을 수 없습니다. 관리자에게 문의하십시오.",
+    "roads_wrong": "도로 자료 {path}을(를) 쓸 수 없습니다. 설정의 roads를 "
+    "확인하십시오.",
+    "streets_wrong": "가로망 자료를 쓸 수 없습니다. 설정의 streets를 확인하십시오.",
     # the casebook itself
+    "casebook_sealed": "암호화된 항목을 열 수 없습니다. 관리자에게 문의하십시오.",
+    "key_wrong": "사례 대장의 열쇠를 쓸 수 없습니다. 관리자에게 문의하십시오.",
     "casebook_rule": "규칙에 어긋나 저장하지 않았습니다.",
     "casebook_closed": "사례 대장을 읽거나 쓸 수 없습니다. 관리자에게 문의하십시오.",
     "casebook_newer": "사례 대장이 더 새로운 프로그램으로 작성되었습니다. 프로그램을 "

@@ -10,6 +10,8 @@ import pydeck
 import shapely
 from shapely.geometry import shape
 
+from dashboard import refusals
+from dashboard.i18n import Texts
 from pipeline.cameras import roads
 from pipeline.cameras.basemap import FILES, FOLDER
 from pipeline.errors import CameraError
@@ -84,7 +86,7 @@ def notes(language: str, without_roads: str) -> list[str]:
     try:
         roads.load(settings.roads)
     except CameraError as error:
-        return [*said, str(error)]
+        return [*said, refusals.told(error, Texts(language))]
     return [*said, settings.roads_source] if settings.roads_source else said
 
 
@@ -95,6 +97,7 @@ def names() -> list[dict[str, Any]]:
 
 def _roads(url: str) -> pydeck.Layer:
     """Return the operator's roads, in tiles that the map asks for as it needs them."""
+    text = pydeck.types.String
     return pydeck.Layer(
         "TileLayer",
         url,
@@ -103,10 +106,21 @@ def _roads(url: str) -> pydeck.Layer:
         max_zoom=16,
         tile_size=roads.TILE_PX,
         get_line_color=ROAD,
-        line_width_units=pydeck.types.String("pixels"),
+        line_width_units=text("pixels"),
         get_line_width="properties.rank == 0 ? 4.5 : properties.rank == 1 ? 3 : "
         "properties.rank == 2 ? 1.6 : 0.8",
         line_cap_rounded=True,
+        # Names are points of the tiles, along their roads (GeoJsonLayer's texts).
+        point_type=text("text"),
+        get_text="properties.name",
+        get_text_angle="properties.angle",
+        get_text_size=12,
+        get_text_color=INK,
+        text_character_set=text("auto"),
+        text_font_family=text(FONT),
+        text_outline_width=2,
+        text_outline_color=[*LAND, 255],
+        text_font_settings={"sdf": True},
         pickable=False,
     )
 

@@ -25,9 +25,14 @@ def layer(episodes: pa.Table, start: float) -> pydeck.Layer:
     The browser sums the records of the selected time by cell and colours the cells
     by a fixed scale (`component/heat.js`).
     """
+    return of_records(heat_records(episodes, start))
+
+
+def of_records(records: list[dict[str, Any]]) -> pydeck.Layer:
+    """Return the layer of records with `k`, `w`, `t0`, `t1`, once also `outline`."""
     return pydeck.Layer(
         "PolygonLayer",
-        heat_records(episodes, start),
+        records,
         id="heat",
         get_polygon="polygon",
         get_fill_color="c",

@@ -43,6 +43,7 @@ ANCHOR = [126, 34, 206]
 
 
 heat = heat_cells.layer
+heat_of = heat_cells.of_records
 
 
 def text(value: str) -> pydeck.types.String:

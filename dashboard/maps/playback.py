@@ -17,7 +17,7 @@ from dashboard import serving
 
 #: Height of the map at most, pixels; less where the window is low (style.css).
 HEIGHT = 680
-SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
+SPEEDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 #: Length of a playback at the speed chosen at first, seconds.
 PLEASANT_SECONDS = 40.0
 

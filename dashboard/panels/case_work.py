@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import access, forms, tables
+from dashboard import access, forms, refusals, tables
 from dashboard.i18n import Texts
 from dashboard.panels import progress
 from pipeline.casebook import galleries, jobs
@@ -120,7 +120,9 @@ def _job(job: jobs.Job, authorisation: Authorisation, texts: Texts) -> None:
     state = tables.tag(texts(f"job_state_{job.state}"), _TAGS.get(job.state, "casual"))
     when = tables.when(job.queued_at, "%m-%d %H:%M:%S")
     line = texts("job_line", number=job.id, when=when, by=job.queued_by)
-    about = job.run or (job.error if job.state != "queued" else "") or ""
+    about = job.run or ""
+    if job.failure is not None and not job.run and job.state != "queued":
+        about = refusals.told(job.failure, texts)
     st.html(
         f"<div class='job'>{state} {tables.escaped(line)} "
         f"<small>{tables.escaped(about)}</small></div>"

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import access
+from dashboard import access, refusals
 from dashboard.i18n import Texts
 from dashboard.panels import progress
 from dashboard.trace_view import Trace
@@ -121,9 +121,9 @@ def bar(
         ),
         seconds=20,
     )
-    failed = busy is not None and busy.state in ("failed", "stopped") and busy.error
-    if failed and busy is not None and busy.queued_at > trace.run["made_at"]:
-        st.warning(texts("job_failed", reason=busy.error))
+    failure = busy.failure if busy and busy.state in ("failed", "stopped") else None
+    if failure and busy and busy.queued_at > trace.run["made_at"]:
+        st.warning(texts("job_failed", reason=refusals.told(failure, texts)))
     if not fresh:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="retrace"):

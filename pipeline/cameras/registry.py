@@ -200,16 +200,21 @@ def read_document(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise CameraError(
             f"There is no camera registry at {path}; make one with "
-            "`dongseon cameras generate` or `dongseon cameras import`."
+            "`dongseon cameras generate` or `dongseon cameras import`.",
+            code="registry_missing",
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CameraError(f"{path} is not a GeoJSON file: {error}.") from None
+        raise CameraError(
+            f"{path} is not a GeoJSON file: {error}.", code="registry_unreadable"
+        ) from None
     if (
         not isinstance(document, dict)
         or document.get("type") != "FeatureCollection"
         or not isinstance(document.get("features"), list)
     ):
-        raise CameraError(f"{path} is not a GeoJSON FeatureCollection.")
+        raise CameraError(
+            f"{path} is not a GeoJSON FeatureCollection.", code="registry_unreadable"
+        )
     return document
 
 

@@ -31,6 +31,12 @@ ZOOM_OF_RANK = (0, 11, 13, 15)
 #: Columns that tell the kind of a road: OpenStreetMap, Geofabrik, Protomaps,
 #: OpenMapTiles, and the national node-link data (표준노드링크).
 KINDS = ("highway", "fclass", "kind", "class", "ROAD_RANK")
+#: Columns that hold a road's name, in the same sources; the local one first.
+NAMES = ("name:ko", "name", "ROAD_NAME")
+#: Tile's zoom from which a road of a rank bears its name; paths never do.
+NAMED_FROM = (14, 14, 16, 99)
+#: Width of a letter of a name on the screen, pixels: Hangul is as wide as it is high.
+LETTER_PX = 13
 #: Words of these columns by rank; all other roads are streets. ROAD_RANK: 101 national
 #: and 102 urban motorways, 103 national, 104 metropolitan, 105 and 106 provincial.
 RANKS: tuple[list[str], ...] = (
@@ -57,6 +63,9 @@ LAYERS = ("roads", "transportation", "lines", "MOCT_LINK", "gis_osm_roads_free")
 TILE_PX = 512
 
 
+_NOTHING = shapely.LineString()
+
+
 @dataclass(frozen=True)
 class Roads:
     """Lines, WGS84, with their ranks; n rows."""
@@ -64,12 +73,15 @@ class Roads:
     lines: np.ndarray  #: shapely LineStrings and MultiLineStrings
     rank: np.ndarray  #: int8 [n]
     tree: shapely.STRtree
+    name: np.ndarray | None = None  #: texts, "" where a road has none
 
     def tile(self, zoom: int, column: int, row: int) -> dict[str, Any]:
         """Return a tile of the Web Mercator grid as a GeoJSON FeatureCollection.
 
         Features have the property `rank`. Lines are cut at the tile's edge and
-        simplified to half a pixel.
+        simplified to half a pixel. From near, names stand once a tile at the middle of
+        the road's longest piece, where that is longer than the name: points with
+        `name` and `angle` (degrees from east, counter-clockwise).
         """
         west, north = _corner(zoom, column, row)
         east, south = _corner(zoom, column + 1, row + 1)
@@ -100,7 +112,36 @@ class Roads:
                         },
                     }
                 )
+        features += self._names(found, cut, zoom, (east - west) / TILE_PX)
         return {"type": "FeatureCollection", "features": features}
+
+    def _names(
+        self, found: np.ndarray, cut: np.ndarray, zoom: int, pixel: float
+    ) -> list[dict[str, Any]]:
+        """Return the names of a tile's roads; `pixel` in degrees of longitude."""
+        if self.name is None:
+            return []
+        longest: dict[str, shapely.LineString] = {}
+        shown = zoom >= np.array(NAMED_FROM)[self.rank[found]]
+        for row, line in zip(found[shown], cut[shown], strict=True):
+            name = str(self.name[row])
+            for part in shapely.get_parts(line) if name else ():
+                room = part.length / pixel - LETTER_PX * len(name)
+                if room > 0 and part.length > longest.get(name, _NOTHING).length:
+                    longest[name] = part
+        return [
+            {
+                "type": "Feature",
+                "properties": {"name": name, "angle": _angle(part)},
+                "geometry": {
+                    "type": "Point",
+                    "coordinates": np.round(
+                        part.interpolate(0.5, normalized=True).coords[0], 6
+                    ).tolist(),
+                },
+            }
+            for name, part in sorted(longest.items())
+        ]
 
     def tile_json(self, zoom: int, column: int, row: int) -> bytes:
         """Return `tile` as JSON."""
@@ -117,7 +158,9 @@ def load(path: Path) -> Roads:
     """
     if not path.is_file():
         raise CameraError(
-            f"The roads {path} are not there; correct `roads` in the settings."
+            f"The roads {path} are not there; correct `roads` in the settings.",
+            code="roads_wrong",
+            path=path,
         )
     return _load(path, path.stat().st_mtime_ns)
 
@@ -131,19 +174,21 @@ def _load(path: Path, _changed: int) -> Roads:
         east + MARGIN_DEG,
         north + MARGIN_DEG,
     )
-    found, kinds = lines_within(path, frame)
+    found, kinds, names = lines_within(path, frame)
     if not len(found):
         raise CameraError(
             f"The roads {path} hold no line within the city; give a file that covers "
-            "it, or leave `roads` out of the settings."
+            "it, or leave `roads` out of the settings.",
+            code="roads_wrong",
+            path=path,
         )
-    return Roads(found, _ranks(kinds), shapely.STRtree(found))
+    return Roads(found, _ranks(kinds), shapely.STRtree(found), names)
 
 
 def lines_within(
     path: Path, frame: tuple[float, float, float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the roads of a file that touch a WGS84 box, and the kind of each.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the roads of a file that touch a WGS84 box, with kinds and names.
 
     Parameters
     ----------
@@ -152,27 +197,28 @@ def lines_within(
 
     Returns
     -------
-    (lines, kinds) : shapely LineStrings and MultiLineStrings (WGS84), and texts, ""
-        where no column tells the kind; n each. What OpenStreetMap does not call a
-        highway is left out.
+    (lines, kinds, names) : shapely LineStrings and MultiLineStrings (WGS84), and texts,
+        "" where no column tells the kind or the name; n each. What OpenStreetMap does
+        not call a highway is left out.
 
     Raises
     ------
     CameraError
         If the file cannot be read.
     """
-    lines, every = [np.empty(0, dtype=object)], [np.empty(0, dtype=object)]
+    lines, every, called = ([np.empty(0, dtype=object)] for _ in range(3))
     for layer in _layers(path):
         table = _read(path, layer, frame)
         keep = table.geometry.geom_type.isin(["LineString", "MultiLineString"])
         table = table[keep & ~table.geometry.is_empty]
-        kinds = _kinds(table)
+        kinds = _told(table, KINDS)
         road = ~np.isin(kinds, list(NO_ROADS))
         if KINDS[0] in table.columns:  # rivers and railways have none
             road &= kinds != ""
         lines.append(table.geometry.to_numpy()[road])
         every.append(kinds[road])
-    return np.concatenate(lines), np.concatenate(every)
+        called.append(_told(table, NAMES)[road])
+    return np.concatenate(lines), np.concatenate(every), np.concatenate(called)
 
 
 def _layers(path: Path) -> list[str]:
@@ -201,7 +247,9 @@ def _read(
         if head.crs is None:
             raise CameraError(
                 f"The roads {path} do not say their coordinate system; write it into "
-                "the file (a Shapefile needs its .prj)."
+                "the file (a Shapefile needs its .prj).",
+                code="roads_wrong",
+                path=path,
             )
         to_file = Transformer.from_crs("EPSG:4326", CRS(head.crs), always_xy=True)
         box = to_file.transform_bounds(*frame)
@@ -217,13 +265,23 @@ def _unreadable(path: Path, error: Exception) -> CameraError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return CameraError(
         f"The roads {path} cannot be read ({reason}); give PMTiles, a GeoPackage, "
-        "GeoJSON, a Shapefile or an extract of OpenStreetMap (.osm.pbf)."
+        "GeoJSON, a Shapefile or an extract of OpenStreetMap (.osm.pbf).",
+        code="roads_wrong",
+        path=path,
     )
 
 
-def _kinds(table: gpd.GeoDataFrame) -> np.ndarray:
-    """Return the kind of each road as text, "" where no column tells it."""
-    for name in KINDS:
+def _angle(line: shapely.LineString) -> float:
+    """Return the direction in the middle of a line, legible from left to right."""
+    ends = [line.interpolate(share, normalized=True) for share in (0.45, 0.55)]
+    east = (ends[1].x - ends[0].x) * np.cos(np.radians(ends[0].y))
+    angle = float(np.degrees(np.arctan2(ends[1].y - ends[0].y, east)))
+    return round((angle + 90) % 180 - 90, 1)
+
+
+def _told(table: gpd.GeoDataFrame, columns: tuple[str, ...]) -> np.ndarray:
+    """Return what the first of these columns tells of each road, "" where none does."""
+    for name in columns:
         if name in table.columns:
             return table[name].fillna("").astype(str).to_numpy(dtype=object)
     return np.full(len(table), "", dtype=object)

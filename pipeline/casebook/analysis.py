@@ -121,6 +121,23 @@ class Run:
     window: tuple[datetime, datetime]
     area: BaseGeometry
 
+    def cells(self) -> list[dict[str, Any]]:
+        """Return exposure by cell and hour within window and area, of one size.
+
+        One size only: from a cell and its parts a small remainder could be told.
+        """
+        found = self.rows("exposure")
+        size = min((row["resolution"] for row in found), default=0)
+        hour = timedelta(hours=1)
+        return [
+            row
+            for row in found
+            if row["resolution"] == size
+            and self.window[0] < row["hour"] + hour
+            and row["hour"] <= self.window[1]
+            and self.area.intersects(_outline(row["cell"]))
+        ]
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Return the rows of one of its tables."""
         path = self.folder / f"{table}.parquet"
@@ -271,10 +288,6 @@ def _contact(settings: Settings, run: Run, code: str, row: dict) -> dict:
 
 
 def _cells(run: Run, code: str) -> list[dict]:
-    found = run.rows("exposure")
-    # One size only: from a cell and its parts a small remainder could be told.
-    size = min((row["resolution"] for row in found), default=0)
-    hour = timedelta(hours=1)
     return [
         {
             "case_code": code,
@@ -283,12 +296,8 @@ def _cells(run: Run, code: str) -> list[dict]:
             "contacts": row["contacts"],
             "person_minutes": round(row["person_seconds"] / 60),
         }
-        for row in found
-        if row["resolution"] == size
-        and row["contacts"] >= SMALLEST_CELL
-        and run.window[0] < row["hour"] + hour
-        and row["hour"] <= run.window[1]
-        and run.area.intersects(_outline(row["cell"]))
+        for row in run.cells()
+        if row["contacts"] >= SMALLEST_CELL
     ]
 
 

@@ -52,11 +52,13 @@ def unseal(settings: Settings, sealed: bytes, context: str) -> bytes:
             except InvalidTag:
                 raise DongseonError(
                     f"An encrypted entry of the casebook ({context}) was changed "
-                    "outside the program; restore the casebook from a backup."
+                    "outside the program; restore the casebook from a backup.",
+                    code="casebook_sealed",
                 ) from None
     raise DongseonError(
         f"The key {key_id.hex()} of an encrypted entry ({context}) is not in "
-        f"{settings.key_file} nor in {KEY_VARIABLE}; put the key back."
+        f"{settings.key_file} nor in {KEY_VARIABLE}; put the key back.",
+        code="casebook_sealed",
     )
 
 
@@ -71,7 +73,8 @@ def keys(settings: Settings) -> list[bytes]:
         _create(path)
     if path.stat().st_mode & 0o077:
         raise DongseonError(
-            f"The key file {path} can be read by others; run: chmod 600 {path}"
+            f"The key file {path} can be read by others; run: chmod 600 {path}",
+            code="key_wrong",
         )
     return _parsed(path.read_text(), str(path))
 
@@ -151,9 +154,12 @@ def _parsed(content: str, where: str) -> list[bytes]:
         if len(key) != _KEY_BYTES:
             raise DongseonError(
                 f"Key {number} in {where} is not {_KEY_BYTES} bytes in base64; make "
-                "one with: openssl rand -base64 32"
+                "one with: openssl rand -base64 32",
+                code="key_wrong",
             )
         found.append(key)
     if not found:
-        raise DongseonError(f"There is no key in {where}; restore it from a backup.")
+        raise DongseonError(
+            f"There is no key in {where}; restore it from a backup.", code="key_wrong"
+        )
     return found

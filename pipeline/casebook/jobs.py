@@ -12,7 +12,7 @@ from sqlalchemy import Row, insert, or_, select, update
 
 from pipeline.casebook import audit, cases, clock, database, orders, tables
 from pipeline.casebook.authorisation import Authorisation
-from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.errors import DongseonError, NotAuthorisedError, packed, unpacked
 from pipeline.settings import Settings
 
 #: A running job whose worker has been silent for so long is queued again.
@@ -39,8 +39,13 @@ class Job:
     beat_at: datetime | None
     finished_at: datetime | None
     run: str | None  #: name of the results
-    error: str | None
+    failure: DongseonError | None  #: why it failed, was stopped or is tried again
     attempts: int  #: how often it was begun
+
+    @property
+    def error(self) -> str | None:
+        """The failure's sentence, in English."""
+        return None if self.failure is None else str(self.failure)
 
 
 def queue(
@@ -94,7 +99,7 @@ def claim(worker: str, *, settings: Settings) -> tuple[Job, Authorisation] | Non
                 order_id=job.order_id,
             )
         except NotAuthorisedError as error:
-            _end(job.id, worker, settings, state="stopped", error=str(error))
+            _end(job.id, worker, settings, state="stopped", error=packed(error))
 
 
 def beat(
@@ -118,7 +123,7 @@ def beat(
     try:
         orders.demand_valid(authorisation, settings)
     except NotAuthorisedError as error:
-        _end(job.id, job.worker, settings, state="stopped", error=str(error))
+        _end(job.id, job.worker, settings, state="stopped", error=packed(error))
         raise
     with database.writing(settings) as connection:
         kept = connection.execute(
@@ -141,7 +146,12 @@ def beat(
 def finish(
     job: Job, *, run: str | None = None, error: str | None = None, settings: Settings
 ) -> None:
-    """Enter the end of a job: the run it made, or what went wrong."""
+    """Enter the end of a job: the run it made, or what went wrong.
+
+    Parameters
+    ----------
+    error : a sentence, or a whole error as `errors.packed` makes it.
+    """
     state = "failed" if error else "done"
     _end(job.id, job.worker, settings, state=state, run=run, error=error)
 
@@ -183,7 +193,13 @@ def stop(authorisation: Authorisation, job_id: int, *, settings: Settings) -> No
             .values(
                 state="stopped",
                 finished_at=clock.now(),
-                error=f"stopped by {authorisation.user}",
+                error=packed(
+                    DongseonError(
+                        f"stopped by {authorisation.user}",
+                        code="job_stopped",
+                        user=authorisation.user,
+                    )
+                ),
             )
         ).rowcount
         if not stopped:
@@ -224,7 +240,13 @@ def _take(worker: str, settings: Settings) -> Job | None:
             .values(
                 state="failed",
                 finished_at=now,
-                error=f"its worker fell silent {ATTEMPTS} times",
+                error=packed(
+                    DongseonError(
+                        f"its worker fell silent {ATTEMPTS} times",
+                        code="job_silent",
+                        times=ATTEMPTS,
+                    )
+                ),
             )
         )
         connection.execute(
@@ -298,4 +320,5 @@ def _query() -> Any:
 def _job(row: Row) -> Job:
     fields = dict(row._mapping)
     fields["options"] = json.loads(fields["options"])["options"]
+    fields["failure"] = unpacked(fields["error"]) if fields["error"] else None
     return Job(**{name: fields[name] for name in Job.__dataclass_fields__})

@@ -37,6 +37,7 @@ MATRIX: dict[str, frozenset[str]] = {
         "disclose": "investigator",
         "job.queue": "investigator",
         "aggregate.read": "investigator approver analyst briefing",
+        "exposure.read": "investigator approver analyst",
         "usage.read": "investigator approver analyst briefing administrator",
         "sql": "analyst",
         "network.read": "investigator approver analyst administrator",

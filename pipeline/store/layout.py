@@ -309,7 +309,8 @@ def read(path: Place, name: str, columns: list[str] | None = None) -> pa.Table:
             raise
         raise StoreError(
             f"the {name} segment {path} is damaged or cannot be read ({error}); run "
-            "`dongseon store repair`, which keeps what is whole."
+            "`dongseon store repair`, which keeps what is whole.",
+            code="segment_damaged",
         ) from error
 
 

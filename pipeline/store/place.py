@@ -251,7 +251,8 @@ def _other(address: str, patience_s: float) -> tuple[ObjectStore, str]:
         client, key = fsspec.core.url_to_fs(address)
     except (ValueError, ImportError, OSError) as error:
         raise StoreError(
-            f"observations at {address} cannot be reached: {short(str(error))}."
+            f"observations at {address} cannot be reached: {short(str(error))}.",
+            code="store_away",
         ) from error
     scheme = address.partition("://")[0]
     handler = pafs.PyFileSystem(pafs.FSSpecHandler(client))

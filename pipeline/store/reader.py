@@ -268,7 +268,8 @@ def telling(segment: Segment, table: str) -> Iterator[None]:
             what = f"is damaged or cannot be read ({error})"
             mend = "run `dongseon store repair`, which keeps what is whole"
         raise StoreError(
-            f"the {table} segment {segment.path} {what}; {mend}."
+            f"the {table} segment {segment.path} {what}; {mend}.",
+            code="segment_damaged",
         ) from error
 
 

@@ -16,7 +16,7 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -99,9 +99,9 @@ def make(user: str, *, settings: Settings | None = None) -> Briefing:
     lengths = [row["seconds"] for run in found for row in run.rows("run")]
     return Briefing(
         made_at=clock.now(),
-        cases=_told(len(found)),
-        contacts=_told(number),
-        close=_told(close, number),
+        cases=told(len(found)),
+        contacts=told(number),
+        close=told(close, number),
         share_in_time=_share_in_time(found, contacts, settings),
         trace_seconds=statistics.median(lengths) if lengths else None,
         minutes_to_result=(
@@ -112,12 +112,12 @@ def make(user: str, *, settings: Settings | None = None) -> Briefing:
         ),
         power=power,
         mismatch=usage.mismatch_rate(rows),
-        cells=tuple(_cells(found, contacts, ZoneInfo(settings.time_zone))),
+        cells=tuple(_cells(found, ZoneInfo(settings.time_zone))),
         places=tuple(_places(settings)),
     )
 
 
-def _told(number: int, of: int | None = None) -> int | None:
+def told(number: int, of: int | None = None) -> int | None:
     """Return a count of persons, unless it or what it leaves of the whole is small."""
     rest = 0 if of is None else of - number
     return None if 0 < number < SMALLEST or 0 < rest < SMALLEST else number
@@ -183,39 +183,64 @@ def _share_in_time(
     return figures.share
 
 
-def _cells(
-    found: Iterable[analysis.Run],
-    contacts: dict[int, list[dict[str, Any]]],
-    zone: ZoneInfo,
-) -> list[Cell]:
-    persons: dict[tuple[str, int | None], set[int]] = defaultdict(set)
-    cases: dict[tuple[str, int | None], set[int]] = defaultdict(set)
+@dataclass
+class Crowd:
+    """Who was in a cell at an hour of the day, or over all hours; never shown whole."""
+
+    persons: set[int] = field(default_factory=set)
+    close: set[int] = field(default_factory=set)
+    cases: set[int] = field(default_factory=set)
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether so many of so many cases were there that nobody stands out."""
+        return len(self.persons) >= SMALLEST and len(self.cases) >= FEWEST_CASES
+
+
+def crowds(
+    found: Iterable[analysis.Run], zone: ZoneInfo
+) -> dict[tuple[str, int | None], Crowd]:
+    """Return who was in which cell, by hour of the day (None: all hours)."""
+    result: dict[tuple[str, int | None], Crowd] = defaultdict(Crowd)
     owner: dict[int, int] = {}  # tracklet -> person, over cases: one pass, one person
     for run in found:
-        who = {}
-        for row in contacts[run.case_id]:
+        who, close = {}, set()
+        for row in _contacts(run):
             known = [owner[one] for one in row["tracklet_ids"] if one in owner]
             person = known[0] if known else len(owner) + 1
             for one in row["tracklet_ids"]:
                 owner.setdefault(one, person)
             who[row["contact"]] = person
+            if row["class"] == "close":
+                close.add(person)
         for row in run.rows("episode"):
             if row["contact"] not in who or row["lon"] is None:
                 continue
+            person = who[row["contact"]]
             cell = h3.latlng_to_cell(row["lat"], row["lon"], RESOLUTION)
             hour = row["start_at"].astimezone(zone).hour
-            for key in ((cell, hour), (cell, None)):
-                persons[key].add(who[row["contact"]])
-                cases[key].add(run.case_id)
+            for crowd in (result[cell, hour], result[cell, None]):
+                crowd.persons.add(person)
+                crowd.cases.add(run.case_id)
+                crowd.close |= close & {person}
+    return dict(result)
+
+
+def rounded(number: int) -> int:
+    """Return a count of persons rounded down, so that one more or less is not told."""
+    return number // SMALLEST * SMALLEST
+
+
+def _cells(found: Iterable[analysis.Run], zone: ZoneInfo) -> list[Cell]:
     return [
         Cell(
             cell=cell,
             hour=hour,
-            contacts=len(names) // SMALLEST * SMALLEST,
+            contacts=rounded(len(crowd.persons)),
             outline=tuple((lon, lat) for lat, lon in h3.cell_to_boundary(cell)),
         )
-        for (cell, hour), names in sorted(persons.items(), key=str)
-        if len(names) >= SMALLEST and len(cases[cell, hour]) >= FEWEST_CASES
+        for (cell, hour), crowd in sorted(crowds(found, zone).items(), key=str)
+        if crowd.may_be_told
     ]
 
 

@@ -105,14 +105,17 @@ def by_cell(
 ) -> pa.Table:
     """Sum seconds and doses by H3 cell and hour (UTC), at each resolution.
 
-    `dose_median` is the median of the summed dose in reference exposures, over
-    everybody in the cell: it adds up, so it is not turned into an index.
+    The dose is that of everybody in the cell together, in reference exposures: it adds
+    up, so it is not turned into an index. `dose_low` and `dose_high` bound it.
     """
     if not len(found.second):
         return EXPOSURE.empty_table()
     who = np.full(len(found.second), -1, dtype=np.int64)
     for number, person in enumerate(people):
         who[person.rows] = number
+    named = np.array([person.name for person in people])
+    kinds = np.array([person.kind == "close" for person in people] + [False])
+    close = kinds[who].astype(float)  # of nobody: the last
     hour = found.second // 3600 * 3600
     lon, lat = lonlat(np.column_stack([found.east_m, found.north_m]))
     parts = []
@@ -126,8 +129,12 @@ def by_cell(
         labels, group = np.unique(
             np.column_stack([cell, hour]), axis=0, return_inverse=True
         )
-        dose = np.median(doses(found, indoors, group, unknowns), axis=1)
-        persons = np.unique(np.column_stack([group, who]), axis=0)[:, 0]
+        summed = doses(found, indoors, group, unknowns)
+        low, middle, high = np.quantile(summed, [0.05, 0.5, 0.95], axis=1)
+        there = np.unique(np.column_stack([group, who])[who >= 0], axis=0)
+        names_of = np.split(
+            there[:, 1], np.searchsorted(there[:, 0], np.arange(1, len(labels)))
+        )
         parts.append(
             pa.table(
                 [
@@ -137,8 +144,13 @@ def by_cell(
                         [datetime.fromtimestamp(int(h), UTC) for h in labels[:, 1]]
                     ),
                     pa.array(np.bincount(group).astype(float)),
-                    pa.array(dose),
-                    pa.array(np.bincount(persons), pa.int32()),
+                    pa.array(np.bincount(group, weights=close)),
+                    *(pa.array(one) for one in (low, middle, high)),
+                    pa.array([len(rows) for rows in names_of], pa.int32()),
+                    pa.array(
+                        [named[rows].tolist() for rows in names_of],
+                        pa.list_(pa.string()),
+                    ),
                 ],
                 names=EXPOSURE.names,
             ).cast(EXPOSURE)

@@ -69,7 +69,9 @@ def seeds_of(authorisation: Authorisation, passes: Passes, settings: Settings) -
     if not templates and not certain:
         raise DongseonError(
             f"The gallery of case {authorisation.case} is empty; point at a person "
-            "with --tracklet ID or give photos with --photo FILE."
+            "with --tracklet ID or give photos with --photo FILE.",
+            code="gallery_empty",
+            case=authorisation.case,
         )
     parts = [f"tracklet {one}" for one in certain]
     if count:

@@ -222,7 +222,23 @@ def _covered(
         keep &= np.array(
             [_cell_inside(area, cell) for cell in found["cell"].to_pylist()], dtype=bool
         )
-    return found.filter(pa.array(keep, pa.bool_()))
+    rows = found.filter(pa.array(keep, pa.bool_()))
+    return _naming_covered(authorisation, rows, folder) if table == "exposure" else rows
+
+
+def _naming_covered(
+    authorisation: Authorisation, rows: pa.Table, folder: Path
+) -> pa.Table:
+    """Cells that name no contact whom the order does not cover whole."""
+    contacts = _covered(authorisation, "contact", _load(folder, "contact"), folder)
+    known = set(contacts["contact"].to_pylist())
+    named = [
+        None if names is None else [one for one in names if one in known]
+        for names in rows["who"].to_pylist()
+    ]
+    at = rows.schema.get_field_index("who")
+    field = rows.schema.field(at)
+    return rows.set_column(at, field, pa.array(named, field.type))
 
 
 def _in_window(authorisation: Authorisation, table: str, found: pa.Table) -> np.ndarray:

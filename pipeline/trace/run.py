@@ -113,7 +113,7 @@ def trace(
         clock.stage("read")
         passes, footage = scope.passes(clock.within), scope.footage()
         if tracklet is not None and passes.row(int(tracklet)) is None:
-            raise NotAuthorisedError(_outside(int(tracklet), authorisation))
+            raise _outside(int(tracklet), authorisation)
         for photo in photos or ():
             galleries.enrol_photo(authorisation, photo, settings=settings)
         if tracklet is not None:
@@ -298,11 +298,15 @@ def _run_table(
     return pa.Table.from_pylist([row], schema=RUN)
 
 
-def _outside(tracklet: int, authorisation: Authorisation) -> str:
-    return (
+def _outside(tracklet: int, authorisation: Authorisation) -> NotAuthorisedError:
+    return NotAuthorisedError(
         f"Tracklet {tracklet} is not among the observations that order "
         f"{authorisation.order_id} of case {authorisation.case} opens; check the id, "
-        "or request an order whose window and area cover it."
+        "or request an order whose window and area cover it.",
+        code="pass_outside",
+        tracklet=tracklet,
+        order=authorisation.order_id,
+        case=authorisation.case,
     )
 
 

@@ -238,7 +238,8 @@ def of(settings: Settings, registry: Registry) -> Streets | None:
         return None
     if not path.is_file():
         raise CameraError(
-            f"The streets {path} are not there; correct `streets` in the settings."
+            f"The streets {path} are not there; correct `streets` in the settings.",
+            code="streets_wrong",
         )
     cameras = sorted(registry.cameras, key=lambda camera: camera.number)
     where = tuple((camera.number, camera.lon, camera.lat) for camera in cameras)
@@ -269,12 +270,13 @@ def build(path: Path, where: tuple[tuple[int, float, float], ...]) -> Graph:
         lon.max() + MARGIN_DEG,
         lat.max() + MARGIN_DEG,
     )
-    lines, _ = roads.lines_within(path, frame)
+    lines, *_ = roads.lines_within(path, frame)
     points, line = shapely.get_coordinates(shapely.get_parts(lines), return_index=True)
     if not len(points):
         raise CameraError(
             f"The streets {path} hold no line near the cameras; give a file that "
-            "covers them, or leave `streets` out of the settings."
+            "covers them, or leave `streets` out of the settings.",
+            code="streets_wrong",
         )
     points = _local(points[:, 0], points[:, 1])
     ends, first, points = _pieces(points, line)

@@ -113,8 +113,12 @@ EXPOSURE = pa.schema(
         ("resolution", pa.int8()),
         ("hour", UTC),
         ("person_seconds", pa.float64()),  # others within the rule's distance
+        ("close_seconds", pa.float64()),  # of them those of close contacts
+        ("dose_low", pa.float64()),  # 5 % quantile
         ("dose_median", pa.float64()),  # summed dose, in reference exposures
+        ("dose_high", pa.float64()),  # 95 % quantile
         ("contacts", pa.int32()),
+        ("who", pa.list_(pa.string())),  # their names
     ]
 )
 AIRSPACE = pa.schema(

@@ -309,12 +309,14 @@ class Vault:
         except FileNotFoundError as error:
             raise StoreError(
                 f"The segment {chunk.path} was rewritten while it was read; "
-                "trace the case again."
+                "trace the case again.",
+                code="segment_rewritten",
             ) from error
         except (pa.ArrowException, OSError, ValueError) as error:
             raise StoreError(
                 f"The segment {chunk.path} is damaged or cannot be read ({error}); "
-                "run `dongseon store repair`, which keeps what is whole."
+                "run `dongseon store repair`, which keeps what is whole.",
+                code="segment_damaged",
             ) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import h3
 import numpy as np
 import pyarrow as pa
 from shapely.geometry import box
@@ -138,31 +137,10 @@ def _tables(
         "run": [run],
         "contact": contacts,
         "episode": episodes,
-        "exposure": _exposure(episodes),
+        "exposure": installation.exposure(episodes, contacts),
     }
     made = {
         table: pa.Table.from_pylist(found, schema=tables.TABLES[table])
         for table, found in rows.items()
     }
     return base | made
-
-
-def _exposure(episodes: list[dict]) -> list[dict]:
-    found: dict[tuple, dict] = {}
-    for row in episodes:
-        hour = row["start_at"].replace(minute=0, second=0, microsecond=0)
-        key = (h3.latlng_to_cell(row["lat"], row["lon"], 9), hour)
-        entry = found.setdefault(key, {"seconds": 0.0, "who": set()})
-        entry["seconds"] += row["seconds"]
-        entry["who"].add(row["contact"])
-    return [
-        {
-            "cell": cell,
-            "resolution": 9,
-            "hour": hour,
-            "person_seconds": entry["seconds"],
-            "dose_median": entry["seconds"] / 10_000,
-            "contacts": len(entry["who"]),
-        }
-        for (cell, hour), entry in found.items()
-    ]

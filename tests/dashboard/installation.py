@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import h3
 import numpy as np
 import pyarrow as pa
 from shapely.geometry import Point, box
@@ -268,11 +269,44 @@ def result_tables(
         "contact": contact,
         "episode": episode,
         "airspace": [_roommate(sighting[number]) for number in (1, 3)],
+        "exposure": exposure(episode, contact),
     }
     return {
         name: pa.Table.from_pylist(rows.get(name, []), schema=schema)
         for name, schema in tables.TABLES.items()
     }
+
+
+def exposure(episodes: list[dict], contacts: list[dict]) -> list[dict]:
+    """Return episodes summed by cell and hour, as `pipeline.trace.exposure` does."""
+    close = {one["contact"] for one in contacts if one["class"] == "close"}
+    found: dict[tuple, list[dict]] = {}
+    for row in episodes:
+        hour = row["start_at"].replace(minute=0, second=0, microsecond=0)
+        for resolution in (9, 10, 11):
+            cell = h3.latlng_to_cell(row["lat"], row["lon"], resolution)
+            found.setdefault((cell, resolution, hour), []).append(row)
+    rows = []
+    for (cell, resolution, hour), mine in found.items():
+        seconds = sum(one["seconds"] for one in mine)
+        who = sorted({one["contact"] for one in mine})
+        rows.append(
+            {
+                "cell": cell,
+                "resolution": resolution,
+                "hour": hour,
+                "person_seconds": seconds,
+                "close_seconds": sum(
+                    one["seconds"] for one in mine if one["contact"] in close
+                ),
+                "dose_low": seconds / 4_000,
+                "dose_median": seconds / 2_000,
+                "dose_high": seconds / 1_000,
+                "contacts": len(who),
+                "who": who,
+            }
+        )
+    return rows
 
 
 def _roommate(sighting: dict) -> dict:

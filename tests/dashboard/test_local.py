@@ -15,7 +15,7 @@ from dashboard.panels import contacts
 from pipeline.casebook import orders
 from pipeline.casebook.followups import STATES
 from pipeline.casebook.roles import ROLES
-from pipeline.errors import DongseonError, NotAuthorisedError
+from pipeline.errors import DongseonError, NotAuthorisedError, packed, unpacked
 from pipeline.settings import CHECKOUT, Settings
 from pipeline.store import query
 from tests.dashboard import installation
@@ -64,10 +64,14 @@ def test_errors_are_said_in_the_language_of_the_page(traced: Settings) -> None:
     told = refusals.told(closed.value, KO)
     assert "read_csv" in told
     assert "tracklets" in told
+    kept = unpacked(packed(closed.value))  # as a failed trace keeps it
+    assert (str(kept), refusals.told(kept, KO)) == (str(closed.value), told)
+    assert str(unpacked("of an earlier version")) == "of an earlier version"
     # Moments are the city's, words of states and roles Korean.
     at = datetime(2025, 11, 3, 15, 30, tzinfo=UTC)
     ended = DongseonError("x", code="order_expired", case="P-1", order=1, at=at)
     assert "2025-11-04 00:30" in refusals.told(ended, KO)
+    assert "2025-11-04 00:30" in refusals.told(unpacked(packed(ended)), KO)
     barred = DongseonError("x", code="role_forbids", role=ROLES[0], roles=[*ROLES])
     assert not re.search("[a-z]", refusals.told(barred, KO))
     step = {"contact": "K-001", "followup": STATES[0], "wanted": STATES[-1]}

@@ -17,6 +17,7 @@ PAGES = {
     "start": ".steps li",
     "trace": "[data-testid=stAlert]",
     "contacts": "[data-testid=stAlert]",
+    "exposure": "[data-testid=stAlert]",
     "briefing": ".wall .places p",
     "network": ".trace-map.area .controls button",
     "cases": "[data-testid=stAlert]",

@@ -28,6 +28,7 @@ LANGUAGES = {"ko": "한국어", "en": "English"}
 WHOLE = {
     "trace": ".trace-map .controls button.play",
     "contacts": "svg.timeline",
+    "exposure": ".trace-map .controls button.play",
     "briefing": ".wall .places h3",
     "network": ".trace-map.area .controls button",
     "cases": "table.rows",
@@ -35,9 +36,9 @@ WHOLE = {
     "audit": "table.rows",
 }
 PAGES = {
-    "investigator": ("trace", "contacts", "briefing", "network", "cases"),
-    "approver": ("trace", "contacts", "briefing", "network", "cases"),
-    "analyst": ("briefing", "network", "sql"),
+    "investigator": ("trace", "contacts", "exposure", "briefing", "network", "cases"),
+    "approver": ("trace", "contacts", "exposure", "briefing", "network", "cases"),
+    "analyst": ("exposure", "briefing", "network", "sql"),
     "briefing": ("briefing",),
     "administrator": ("network", "audit"),
 }

@@ -256,6 +256,7 @@ def test_a_job_that_breaks_off_is_begun_once_more(first, authorise):
     (job,) = jobs.list_jobs(permit, settings=book)
     assert (job.state, job.attempts) == ("failed", 2)
     assert "-9" in str(job.error)
+    assert job.failure.code == "job_broke"
     jobs.queue(permit, {}, settings=book)
     tally = Worker(book, work=_raise, daily=False).run(once=True)
     assert (tally.broken_off, tally.failed) == (1, 1)
@@ -271,6 +272,7 @@ def test_a_clear_refusal_is_not_tried_again(first, authorise):
     (job,) = jobs.list_jobs(permit, settings=book)
     assert (job.state, job.attempts) == ("failed", 1)
     assert "gallery" in str(job.error)
+    assert (job.failure.code, set(job.failure.values)) == ("gallery_empty", {"case"})
 
 
 def test_a_worker_told_to_end_gives_its_job_back(first, authorise):

@@ -28,6 +28,7 @@ from tests.dashboard.conftest import serving, started
 from tests.dashboard.test_trace_page import QUIET
 
 SIZE = {"width": 1440, "height": 900}
+TALL = {"width": 1440, "height": 1240}  # its table lies below the map
 #: Colours kept of a picture that would be too large with all.
 COLOURS = 255
 MOST_BYTES = 250_000
@@ -37,6 +38,9 @@ MADE_UP = {
     "path-ko": ("investigator", "trace", "ko"),
     "contacts": ("investigator", "contacts", "en"),
     "contacts-ko": ("investigator", "contacts", "ko"),
+    "exposure": ("investigator", "exposure", "en"),
+    "exposure-ko": ("investigator", "exposure", "ko"),
+    "exposure-all": ("analyst", "exposure", "en"),
     "cases-ko": ("approver", "cases", "ko"),
     "briefing": ("briefing", "briefing", "en"),
     "briefing-ko": ("briefing", "briefing", "ko"),
@@ -96,7 +100,8 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
                 continue
             window = tour.go(house, role, page, language).page
             wide = {"width": 1920, "height": 1080}
-            window.set_viewport_size(wide if page == "briefing" else SIZE)
+            size = wide if page == "briefing" else SIZE
+            window.set_viewport_size(TALL if page == "exposure" else size)
             if page == "sql":
                 window.get_by_role("combobox").first.click()
                 telling = [one for one in WORKED if "case_contacts" in one.sql]
@@ -106,7 +111,7 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
                 window.locator("[data-testid=stDataFrame]").wait_for()
             if page == "briefing":
                 window.locator(".wall [data-act=play]").click()  # stand still
-            if page in ("network", "trace"):
+            if page in ("network", "trace", "exposure"):
                 settle(window)
             tour.still(window)
             window.wait_for_timeout(1_500)

@@ -1,16 +1,17 @@
 // The network on a map: cameras coloured by health, in clusters while far away.
 
 import { element } from "./timeline.js";
+import { TILE, zoomOf } from "./fitting.js";
 import { buildLegend, scaleBar, tooltip } from "./furniture.js";
 import { isDark, keep, themed } from "./theme.js";
 
-const TILE = 512;
 const CLUSTER_PX = 72; // side of a cell that makes one cluster
 const APART = 13.6; // zoom from which cameras stand for themselves
 const NEAR = 14.6; // zoom from which the ground they cover is drawn
 const CLUSTERS = ["clusters", "cluster-labels"];
 
 let engine;
+let shown; // where the map was when its page was left
 const fetched = new Map(); // URL -> promise of its rows
 
 export default function mount(component) {
@@ -89,12 +90,13 @@ class AreaMap {
     });
     this.declared = this.deck.props.layers.filter(Boolean);
     this.layers = this.declared;
-    this.fit(0);
+    if (shown) this.goTo([shown.longitude, shown.latitude], shown.zoom, 0);
+    else this.fit(0);
     return true;
   }
 
   moved(view) {
-    this.view = view;
+    this.view = shown = view;
     scaleBar(this.root, view);
     const step = `${Math.round(view.zoom * 2)} ${view.zoom >= APART} ${view.zoom >= NEAR}`;
     if (step === this.step) return;
@@ -181,12 +183,8 @@ class AreaMap {
 
   fit(transitionDuration) {
     const [west, south, east, north] = this.data.bounds;
-    const y = (lat) => Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360));
-    const tall = (y(north) - y(south)) / (2 * Math.PI);
-    const zoom = Math.min(
-      Math.log2((this.canvas.clientWidth * 0.94) / TILE / ((east - west) / 360)),
-      Math.log2((this.canvas.clientHeight * 0.94) / TILE / tall),
-    );
+    const { clientWidth, clientHeight } = this.canvas;
+    const zoom = zoomOf(this.data.bounds, clientWidth * 0.94, clientHeight * 0.94);
     this.goTo([(west + east) / 2, (south + north) / 2], zoom, transitionDuration);
   }
 

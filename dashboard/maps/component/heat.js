@@ -10,18 +10,27 @@ export const COLOURS = [
   [128, 0, 38, 225],
 ];
 
-// All outlines that records carry: number of the cell -> ring.
-export function outlines(rows) {
-  return new Map(rows.filter((row) => row.outline).map(({ k, outline }) => [k, outline]));
+// What the page may say otherwise: from which amounts colours begin, in which digits an
+// amount is told, and that while playing only the moment's own records are summed.
+export function measure({ timeline }) {
+  return { steps: STEPS, digits: 0, moment: false, ...timeline.heat };
 }
 
-export function cells(rows, rings, texts) {
+// All cells that records carry: number of the cell -> its outline and name.
+export function outlines(rows) {
+  return new Map(rows.filter((row) => row.outline).map((row) => [row.k, row]));
+}
+
+export function cells(rows, rings, { steps, digits }, texts) {
   const sums = new Map();
   for (const { k, w } of rows) sums.set(k, (sums.get(k) ?? 0) + w);
-  return [...sums].map(([k, seconds]) => ({
-    polygon: rings.get(k),
-    c: COLOURS[STEPS.findLastIndex((least) => seconds >= least)],
-    tip: [texts.heat, texts.heat_seconds.replace("{number}", Math.round(seconds))],
+  return [...sums].map(([k, amount]) => ({
+    polygon: rings.get(k).outline,
+    c: COLOURS[steps.findLastIndex((least) => amount >= least)],
+    tip: [
+      rings.get(k).label ?? texts.heat,
+      texts.heat_seconds.replace("{number}", amount.toFixed(digits)),
+    ],
   }));
 }
 

@@ -1,11 +1,22 @@
 // The view in the page's address: shares of the trace's own time and box, never a
 // place, a moment, a case or a person. Whoever has no right to the trace learns
-// nothing from it, and on another trace it means another view.
+// nothing from it, and on another trace it means another view. What was shown of each
+// trace is kept besides while the tab is open, for coming back by the menu.
 
 const MARK = "#view=";
+let asked = false;
+const kept = new Map(); // key of a map -> { told, focus }
+
+export function keep(key, shown) {
+  kept.set(key, shown);
+}
+
+export function recall(key) {
+  return kept.get(key) ?? null;
+}
 
 // range and now: seconds; view: longitude, latitude, zoom; box: west, south, east, north.
-export function write({ range, now, seconds, view, box, hidden, speed }) {
+export function tell({ range, now, seconds, view, box, hidden, speed }) {
   const share = (value) => (value / seconds).toFixed(4);
   const fields = [share(range[0]), share(range[1]), share(now), String(speed)];
   if (view) {
@@ -19,14 +30,25 @@ export function write({ range, now, seconds, view, box, hidden, speed }) {
     fields.push("", "", "");
   }
   fields.push([...hidden].sort().join("."));
-  const { pathname, search } = window.location;
-  history.replaceState(history.state, "", pathname + search + MARK + fields.join(","));
+  return fields.join(",");
 }
 
-export function read({ seconds, box, known }) {
+export function write(told) {
+  const { pathname, search } = window.location;
+  history.replaceState(history.state, "", pathname + search + MARK + told);
+}
+
+// What the address said when the page was opened; it is asked once.
+export function address() {
   const { hash } = window.location;
-  if (!hash.startsWith(MARK)) return null;
-  const fields = decodeURIComponent(hash.slice(MARK.length)).split(",");
+  if (asked) return null;
+  asked = true;
+  return hash.startsWith(MARK) ? decodeURIComponent(hash.slice(MARK.length)) : null;
+}
+
+export function read(told, { seconds, box, known }) {
+  if (!told) return null;
+  const fields = told.split(",");
   if (fields.length !== 8) return null;
   const [from, to, now, speed, x, y, zoom] = fields.map(Number);
   if (![from, to, now].every((one) => one >= 0 && one <= 1) || from >= to) return null;

@@ -4,15 +4,16 @@
 
 import { buildControls } from "./timeline.js";
 import { dashes, dashMetres } from "./dashes.js";
+import { TILE, zoomOf } from "./fitting.js";
 import { buildLegend, scaleBar, tooltip } from "./furniture.js";
-import { cells, outlines } from "./heat.js";
+import { cells, measure, outlines } from "./heat.js";
 import * as link from "./link.js";
+import { position } from "./position.js";
 import { isDark, keep, themed } from "./theme.js";
 
 const FRAME_MS_HEAT = 250; // heat is summed anew at most this often while playing
 const LINK_MS = 400; // the address follows what is shown after so long
 const STEP_SHARE = 0.01; // of the range, by an arrow key
-const TILE = 512;
 
 let engine; // deck.gl as shipped in the installed pydeck, loaded once per page
 
@@ -25,6 +26,7 @@ export default function mount(component) {
   clearTimeout(view.farewell);
   view.update(component);
   return () => {
+    clearTimeout(view.linking); // the address is another page's from now on
     // A rerun may clean up and mount again at once: only a real absence ends it.
     view.farewell = setTimeout(() => view.destroy(), 500);
   };
@@ -50,7 +52,8 @@ class TraceMap {
     const relabelled = data.language !== this.data?.language;
     const redrawn = data.spec !== this.data?.spec;
     const focus = JSON.stringify(data.focus ?? null);
-    const refocused = focus !== this.focus;
+    const before = fresh ? link.recall(data.key) : null;
+    const refocused = data.focus && focus !== this.focus && focus !== before?.focus;
     this.data = data;
     this.focus = focus;
     if (fresh) {
@@ -61,7 +64,7 @@ class TraceMap {
       this.speed = data.speed;
       const off = data.legend.filter((entry) => entry.off);
       this.hidden = new Set(off.flatMap((entry) => entry.layers));
-      this.linked = this.opened ? null : this.restore();
+      this.linked = this.restore();
       this.opened = true;
     }
     if (fresh || relabelled) {
@@ -79,12 +82,12 @@ class TraceMap {
       updateDeck(JSON.parse(data.spec), this.deck);
       this.adopt();
     }
-    if (fresh && !data.focus) {
+    if (fresh && !refocused) {
       if (this.linked?.view) this.goTo(this.linked.view, 0);
       else this.fit(data.bounds, 0);
     }
     if (fresh && this.linked) this.setRange(...this.linked.range, true);
-    if (refocused && data.focus) {
+    if (refocused) {
       this.goTo(data.focus);
       this.playing = false;
       this.setNow(data.focus.seconds);
@@ -226,10 +229,12 @@ class TraceMap {
 
   // --- what is kept ---------------------------------------------------------
 
+  // What the address says when the page opens; later what was shown here before.
   restore() {
     const { timeline, bounds, legend, speeds } = this.data;
     const known = new Set(legend.flatMap((entry) => entry.layers));
-    const found = link.read({ seconds: timeline.seconds, box: bounds, known });
+    const told = (!this.opened && link.address()) || link.recall(this.data.key)?.told;
+    const found = link.read(told, { seconds: timeline.seconds, box: bounds, known });
     if (!found) return null;
     this.range = found.range;
     this.now = found.now;
@@ -244,9 +249,13 @@ class TraceMap {
     if (this.playing || !this.opened) return;
     this.linking = setTimeout(() => {
       if (this.gone || this.playing) return;
-      const { timeline, bounds } = this.data;
-      const { range, now, view, hidden, speed } = this;
-      link.write({ range, now, seconds: timeline.seconds, view, box: bounds, hidden, speed });
+      const { timeline, bounds, key } = this.data;
+      const { range, now, view, hidden, speed, focus } = this;
+      const told = link.tell({
+        range, now, seconds: timeline.seconds, view, box: bounds, hidden, speed,
+      });
+      link.write(told);
+      link.keep(key, { told, focus });
     }, LINK_MS);
   }
 
@@ -259,7 +268,7 @@ class TraceMap {
   // --- drawing ------------------------------------------------------------
 
   refresh(animating = false) {
-    const state = this.position();
+    const state = position(this.data.timeline.legs, this.now);
     this.controls.show(state);
     this.root.classList.toggle("dark", this.dark);
     if (!animating) this.remember();
@@ -277,9 +286,11 @@ class TraceMap {
     this.layers = this.layers.map((layer) => {
       const visible = !this.hidden.has(layer.id);
       if (recut && this.timed.has(layer.id)) {
-        const end = layer.id === "heat" ? until : to;
+        const heat = layer.id === "heat" ? measure(this.data) : null;
+        const end = heat ? until : to;
+        const begin = heat?.moment && until < to ? until : from;
         const rows = this.timed.get(layer.id);
-        const kept = rows.filter((row) => row.t1 >= from && row.t0 <= end);
+        const kept = rows.filter((row) => row.t1 >= begin && row.t0 <= end);
         const key = `${layer.id} ${this.data.key}`;
         const old = this.kept.get(key);
         const dash = this.data.dashed.includes(layer.id) ? this.dash : 0;
@@ -288,7 +299,7 @@ class TraceMap {
         }
         this.kept.set(key, { rows: kept, dash });
         let data = dash ? dashes(kept, dash) : kept;
-        if (layer.id === "heat") data = cells(kept, this.rings, this.data.texts);
+        if (heat) data = cells(kept, this.rings, heat, this.data.texts);
         return layer.clone({ data, visible });
       }
       if (layer.id === "trail") return layer.clone({ currentTime: this.now, visible });
@@ -311,25 +322,10 @@ class TraceMap {
     this.deck.setProps({ layers: this.layers });
   }
 
-  // Where a patient is at `now`: seen, inferred, or (between legs) unknown.
-  position(legs = this.data.timeline.legs) {
-    let held = null;
-    for (const leg of legs) {
-      const last = leg.t.length - 1;
-      if (this.now < leg.t[0]) break;
-      if (this.now <= leg.t[last]) {
-        let index = 1;
-        while (index < last && leg.t[index] < this.now) index += 1;
-        if (last === 0) return { at: leg.p[0], kind: leg.kind, leg };
-        const span = leg.t[index] - leg.t[index - 1] || 1;
-        const share = Math.min(1, (this.now - leg.t[index - 1]) / span);
-        const [a, b] = [leg.p[index - 1], leg.p[index]];
-        const at = [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
-        return { at, kind: leg.kind, leg };
-      }
-      held = leg.p[last];
-    }
-    return { at: held, kind: "unknown", leg: null };
+  // Of maps of exposure: what the colours are the sum of.
+  summing() {
+    const within = this.moved && this.now > this.range[0] && this.now < this.range[1];
+    return within ? "of_moment" : "of_range";
   }
 
   // The other patients' markers, and the names of all while there are several.
@@ -338,7 +334,7 @@ class TraceMap {
     const first = own.at ? [{ p: own.at, name, c: rgb, fill: [0, 0, 0, 0], own: true }] : [];
     return first.concat(others
       .filter(({ layer }) => !this.hidden.has(layer))
-      .map(({ name, rgb, legs }) => ({ name, rgb, ...this.position(legs) }))
+      .map(({ name, rgb, legs }) => ({ name, rgb, ...position(legs, this.now) }))
       .filter(({ at }) => at)
       .map(({ name, rgb, at, kind }) => ({
         p: at,
@@ -349,17 +345,11 @@ class TraceMap {
   }
 
   // Show the whole box in the part of the map that the legend leaves free.
-  fit([west, south, east, north], transitionDuration = 300) {
+  fit(box, transitionDuration = 300) {
+    const [west, south, east, north] = box;
     const legend = this.root.querySelector(".legend").offsetWidth + 20;
     const width = Math.max(this.canvas.clientWidth - legend, 120);
-    const y = (lat) => Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360));
-    const worldX = Math.max((east - west) / 360, 1e-7);
-    const worldY = Math.max((y(north) - y(south)) / (2 * Math.PI), 1e-7);
-    const zoom = Math.min(
-      Math.log2((width * 0.86) / TILE / worldX),
-      Math.log2((this.canvas.clientHeight * 0.8) / TILE / worldY),
-      18,
-    );
+    const zoom = Math.min(zoomOf(box, width * 0.86, this.canvas.clientHeight * 0.8), 18);
     const aside = ((legend / 2) * 360) / (TILE * 2 ** zoom);
     this.goTo(
       { longitude: (west + east) / 2 + aside, latitude: (south + north) / 2, zoom },

@@ -7,7 +7,11 @@ const DARK = {
   "base-boundary": { getFillColor: [30, 38, 50], getLineColor: [120, 135, 155] },
   "base-dong": { getLineColor: [62, 74, 92] },
   "base-gu": { getLineColor: [120, 135, 155] },
-  "base-roads": { getLineColor: [52, 63, 79] },
+  "base-roads": {
+    getLineColor: [52, 63, 79],
+    getTextColor: [168, 181, 199],
+    textOutlineColor: [30, 38, 50, 255],
+  },
   "base-names": { getColor: [168, 181, 199, 235] },
   anchors: { getLineColor: [192, 132, 252], getFillColor: [192, 132, 252, 45] },
   "anchor-labels": { getColor: [216, 180, 254] },

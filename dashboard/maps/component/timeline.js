@@ -11,7 +11,7 @@ export function buildControls(map) {
   const bar = map.root.querySelector(".controls");
   bar.replaceChildren();
   const seconds = timeline.seconds || 1;
-  const stamp = clock(zone, timeline.start);
+  const stamp = timeline.folded ? hours : clock(zone, timeline.start);
 
   const play = element("button", { className: "play", type: "button" });
   play.addEventListener("click", () => map.toggle());
@@ -146,7 +146,7 @@ export function buildControls(map) {
       play.ariaPressed = String(map.playing);
       speed.value = String(map.speed);
       state.className = `state ${kind}`;
-      state.textContent = leg ? leg.label : texts.unknown_now;
+      state.textContent = leg ? leg.label : (texts[map.summing()] ?? texts.unknown_now);
       state.title = state.textContent;
     },
   };
@@ -172,6 +172,12 @@ function clock(zone, start) {
     timeStyle: "medium",
   });
   return (seconds) => format.format(new Date((start + seconds) * 1000));
+}
+
+// Seconds after midnight of no day in particular.
+function hours(seconds) {
+  const [h, m] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return [h, m].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 function duration(seconds, texts) {

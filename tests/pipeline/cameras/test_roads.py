@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -100,6 +101,37 @@ def test_what_cannot_be_used_is_told_in_a_sentence(tmp_path: Path, case: str) ->
         gpd.GeoDataFrame(geometry=[Point(LON, LAT)], crs="EPSG:4326").to_file(path)
     with pytest.raises(CameraError, match=r"roads\.gpkg"):
         roads.load(path)
+
+
+def test_names_stand_once_a_tile_along_roads_that_are_long_enough(tmp_path) -> None:
+    path = tmp_path / "roads.geojson"
+    named = table()
+    named["name"] = ["경인로", "길주로", "", "오솔길", "x"]
+    named.loc[1, "geometry"] = LineString([(126.74, LAT - 0.04), (126.82, LAT + 0.04)])
+    short = LineString([(LON, LAT + 0.0002), (LON + 0.0001, LAT + 0.0002)])
+    twice = gpd.GeoDataFrame(
+        {"highway": ["motorway"] * 2, "name": ["경인로", "짧은길"]},
+        geometry=[LineString([(126.78, LAT + 0.001), (126.79, LAT + 0.001)]), short],
+        crs="EPSG:4326",
+    )
+    pd.concat([named, twice]).to_file(path, driver="GeoJSON")
+    found = roads.load(path)
+
+    def names(zoom: int) -> dict[str, float]:
+        tile = found.tile(zoom, *tile_of(LON, LAT, zoom))["features"]
+        points = [one for one in tile if one["geometry"]["type"] == "Point"]
+        told = [one["properties"] for one in points]
+        assert len({one["name"] for one in told}) == len(told)
+        return {one["name"]: one["angle"] for one in told}
+
+    assert names(13) == {}
+    assert set(names(15)) <= {"경인로", "길주로"}
+    assert names(15)["경인로"] == 0.0
+    assert "오솔길" not in names(16)
+    seen = {**names(14), **names(15), **names(16)}
+    assert seen["길주로"] == pytest.approx(
+        np.degrees(np.arctan2(1, np.cos(np.radians(LAT)))), abs=0.3
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -51,6 +51,7 @@ def traced(settings: Settings, tmp_path: Path, monkeypatch) -> Settings:
             "person_seconds": 60.0,
             "dose_median": 0.1,
             "contacts": 9,
+            "who": [f"K-{number:03d}" for number in range(1, 13)],
         }
         for lon, lat, _, _ in STOPS
         for hour in (-1, 0, 1)
@@ -118,9 +119,14 @@ def test_results_of_a_wider_order(traced: Settings) -> None:
         order = random_order(chance, traced, "asker")
         permit = orders.authorise(CASE, "asker", "test", settings=traced)
         assert permit.order_id == order.id
+        known = results.read(permit, "contact", settings=traced)["contact"]
         for name in tables.TABLES:
             rows = results.read(permit, name, settings=traced).to_pylist()
             check(order, name, rows)
+            if name == "exposure":  # it names only whom the order covers whole
+                assert {one for row in rows for one in row["who"]} <= set(
+                    known.to_pylist()
+                )
             if name == "sighting":
                 inside = [
                     row

@@ -63,7 +63,7 @@ def test_few_contacts_are_not_told(book):
     [(0, None, 0), (4, None, None), (5, None, 5), (30, 33, None), (30, 30, 30)],
 )
 def test_what_subtraction_would_tell_is_left_out(number, of, told):
-    assert briefing._told(number, of) == told
+    assert briefing.told(number, of) == told
 
 
 def test_empty_book_and_roles(book):

@@ -86,5 +86,8 @@ def test_intervals_and_cells_add_up():
         rows = [row for row in table if row["resolution"] == resolution]
         assert sum(row["person_seconds"] for row in rows) == 7200
         assert sum(row["dose_median"] for row in rows) == pytest.approx(8)
+        assert sum(row["close_seconds"] for row in rows) == 7200
+        assert sum(row["dose_high"] for row in rows) == pytest.approx(8)
         assert {row["contacts"] for row in rows} == {1}
+        assert {tuple(row["who"]) for row in rows} == {(people[0].name,)}
         assert len({row["hour"] for row in rows}) == 2  # from 05:00 to 07:00
