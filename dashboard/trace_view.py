@@ -170,6 +170,7 @@ class Trace:
                     "p": points,
                     "t": times,
                     "label": label,
+                    "sure": row["probability"],
                     "tip": tip,
                 }
             )

@@ -89,6 +89,7 @@ TEXTS = {
     "beside and below hold the same facts.",
     "layer_seen": "Path, seen",
     "layer_inferred": "Path, inferred",
+    "layer_inferred_help": "The fainter, the less sure; nobody saw this part",
     "layer_sightings": "Sightings",
     "layer_candidates": "Other candidates",
     "layer_candidates_help": "Passes that resemble the patient but do not fit the path",

@@ -63,6 +63,7 @@ TEXTS = {
     "order_requested": "Order {order} waits for another person's approval.",
     # gallery and jobs
     "gallery": "Gallery",
+    "gallery_empty": "Nobody to look for yet; investigators add photos and passes.",
     "gallery_none": "Nobody to look for yet: add a photo or a tracklet.",
     "gallery_photo": "photo, face {width:.0f} px",
     "gallery_tracklet": "tracklet {tracklet}",

@@ -88,6 +88,7 @@ TEXTS = {
     "목록에 같은 내용이 있습니다.",
     "layer_seen": "포착된 동선",
     "layer_inferred": "추정 동선",
+    "layer_inferred_help": "흐릴수록 덜 확실합니다. 아무 카메라도 보지 못한 부분입니다",
     "layer_sightings": "포착 지점",
     "layer_candidates": "그 밖의 후보",
     "layer_candidates_help": "환자와 닮았으나 동선과 맞지 않는 통행",

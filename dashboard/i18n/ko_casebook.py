@@ -63,6 +63,8 @@ TEXTS = {
     "order_requested": "승인서 {order}번이 다른 사람의 승인을 기다립니다.",
     # gallery and jobs
     "gallery": "갤러리",
+    "gallery_empty": "아직 찾을 대상이 없습니다. 사진과 통행은 역학조사관이 "
+    "추가합니다.",
     "gallery_none": "찾을 대상이 없습니다. 사진이나 통행을 추가하십시오.",
     "gallery_photo": "사진, 얼굴 {width:.0f} px",
     "gallery_tracklet": "통행 {tracklet}",

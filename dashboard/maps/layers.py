@@ -33,6 +33,8 @@ TIMED = (
 #: (the deck.gl that pydeck ships has no dashed lines of its own).
 DASHED = ("path-inferred",)
 
+#: Opacity of inferred ways that are out of the question, and certain, 0..255.
+FAINT, SOLID = 90, 240
 SEEN = palette.colour(0)
 INFERRED = [91, 127, 214]
 PATIENT = [225, 29, 72]
@@ -122,7 +124,8 @@ def path(
 
     Parameters
     ----------
-    legs : records with kind, p (vertices), t (seconds), tip.
+    legs : records with kind, p (vertices), t (seconds), tip, and how sure they are
+        (probability or None): what is inferred is the fainter, the less sure.
     colour : RGB of the patient (`palette.colour`); default: the first patient's.
     name : of the layers: `<name>-seen` and `<name>-inferred`.
     wider : pixels by which the seen part is wider than usual.
@@ -133,6 +136,9 @@ def path(
     for leg in legs:
         if len(leg["p"]) > 1:
             record = {"path": leg["p"], "t0": leg["t"][0], "t1": leg["t"][-1]}
+            if leg["kind"] == "inferred":
+                sure = 1.0 if leg.get("sure") is None else leg["sure"]
+                record["c"] = [*inferred, round(FAINT + (SOLID - FAINT) * sure)]
             rows[leg["kind"]].append({**record, "tip": leg["tip"]})
     style = {
         "get_path": "path",
@@ -145,7 +151,7 @@ def path(
             "PathLayer",
             rows["inferred"],
             id=f"{name}-inferred",
-            get_color=[*inferred, 230],
+            get_color="c",
             get_width=3,
             **style,
         ),

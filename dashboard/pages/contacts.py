@@ -203,8 +203,8 @@ def _ranking(
                     "reason_short",
                     episodes=row["episodes"],
                     metres=row["least_metres"],
-                    patient=texts.of("mask", row["patient_mask"]),
-                    contact=texts.of("mask", row["contact_mask"]),
+                    patient=texts.of("mask_short", row["patient_mask"]),
+                    contact=texts.of("mask_short", row["contact_mask"]),
                 ),
                 "two": found.standings[row["contact"]].notifiable,
             }

@@ -42,8 +42,9 @@ def _gallery(authorisation: Authorisation, texts: Texts) -> None:
         lambda: galleries.templates(authorisation, settings=get_settings()),
         seconds=30,
     )
+    mine = access.may("gallery.enrol")
     if not known:
-        st.caption(texts("gallery_none"))
+        st.caption(texts("gallery_none" if mine else "gallery_empty"))
     lines = []
     for one in known:
         what = (
@@ -57,7 +58,7 @@ def _gallery(authorisation: Authorisation, texts: Texts) -> None:
         )
     if lines:
         st.html(f"<ul class='plain'>{''.join(lines)}</ul>")
-    if access.may("gallery.enrol"):
+    if mine:
         _add(authorisation, texts)
 
 

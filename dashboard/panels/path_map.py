@@ -246,7 +246,8 @@ def _legend(texts: Texts) -> list[dict[str, Any]]:
         ("cameras", ["cameras"]),
     ]
     helps = {
-        name: texts(f"layer_{name}_help") for name in ("heat", "bound", "candidates")
+        name: texts(f"layer_{name}_help")
+        for name in ("heat", "bound", "candidates", "inferred")
     }
     swatches = {
         "sightings": "sighting",

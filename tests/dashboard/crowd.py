@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-from shapely.geometry import box
 
-from pipeline.casebook import cases, disclosure, orders, reviews
+from pipeline.casebook import disclosure, orders, reviews
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.settings import Settings
 from pipeline.trace import results, tables
@@ -23,7 +22,7 @@ def build(settings: Settings, number: int = 3, contacts: int = 36) -> list[str]:
     names = [f"CROWD-{index + 1:03d}" for index in range(number)]
     for index, name in enumerate(names):
         generator = np.random.default_rng(index)
-        order = _approved(settings, name)
+        order = installation.approve_order(settings, name, hours=40)
         permission = orders.authorise(name, "asker", "test", settings=settings)
         run = f"20251103T15{index:02d}00Z-0123abcd"
         found = _tables(order, {"case": name, "run": run}, contacts, generator)
@@ -34,27 +33,6 @@ def build(settings: Settings, number: int = 3, contacts: int = 36) -> list[str]:
                 reviews.review(one, tracklet, "accept", settings=settings)
         _publish(permission, index, settings)
     return names
-
-
-def _approved(settings: Settings, name: str) -> orders.Order:
-    cases.open_case(
-        "asker",
-        test="PCR, laboratory of the tests, 1",
-        confirmed_at=START + timedelta(hours=40),
-        onset_at=START - timedelta(hours=10),
-        isolated_at=START + timedelta(hours=41),
-        pseudonym=name,
-        settings=settings,
-    )
-    order = orders.request_order(
-        name,
-        "asker",
-        legal_basis="IDCPA Art. 76-2",
-        purpose="test of the pages",
-        area=box(126.74, 37.45, 126.84, 37.56),
-        settings=settings,
-    )
-    return orders.approve(order.id, "approver", settings=settings)
 
 
 def _publish(permission: Authorisation, index: int, settings: Settings) -> None:

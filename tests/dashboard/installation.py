@@ -86,23 +86,35 @@ def write_registry(settings: Settings) -> None:
     registry.save(cameras(), settings.registry)
 
 
-def approve_order(settings: Settings) -> orders.Order:
-    """Open a case and have an order approved by another person."""
+def approve_order(
+    settings: Settings,
+    name: str = CASE,
+    *,
+    hours: int = 5,
+    frame: tuple[float, float, float, float] = (126.74, 37.45, 126.84, 37.56),
+) -> orders.Order:
+    """Open a case and have an order approved by another person.
+
+    Parameters
+    ----------
+    hours : from START to the confirmation; the isolation follows in an hour.
+    frame : west, south, east, north of the order's area, WGS84 degrees.
+    """
     cases.open_case(
         "asker",
         test="PCR, laboratory of the tests, 1",
-        confirmed_at=START + timedelta(hours=5),
+        confirmed_at=START + timedelta(hours=hours),
         onset_at=START - timedelta(hours=10),
-        isolated_at=START + timedelta(hours=6),
-        pseudonym=CASE,
+        isolated_at=START + timedelta(hours=hours + 1),
+        pseudonym=name,
         settings=settings,
     )
     order = orders.request_order(
-        CASE,
+        name,
         "asker",
         legal_basis="IDCPA Art. 76-2",
         purpose="test of the page",
-        area=box(126.74, 37.45, 126.84, 37.56),
+        area=box(*frame),
         settings=settings,
     )
     return orders.approve(order.id, "approver", settings=settings)

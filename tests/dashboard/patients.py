@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
-from shapely.geometry import box
 
-from pipeline.casebook import cases, orders
+from pipeline.casebook import orders
 from pipeline.settings import Settings
 from pipeline.trace import results
 from tests.dashboard import installation
 
 START = installation.START
+#: West, south, east, north of their orders' areas.
+AROUND = (126.70, 37.43, 126.88, 37.60)
 #: Degrees of latitude that are one metre.
 METRE = 1 / 111_320
 
@@ -26,7 +25,7 @@ def build(settings: Settings, number: int = 3) -> list[str]:
     names = []
     for index in range(1, number + 1):
         name = f"TEST-{index + 1:03d}"
-        order = _approved(settings, name)
+        order = installation.approve_order(settings, name, hours=6, frame=AROUND)
         stops, watching = _walk(index, places)
         permission = orders.authorise(name, "asker", "test", settings=settings)
         found = installation.result_tables(order, stops, watching, ordinal=index)
@@ -58,24 +57,3 @@ def _walk(
     after = [(x, y, at + max(late, 0), length) for x, y, at, length in stops[cut:]]
     stops = [*stops[:cut], (lon, lat + METRE, met_after, stay), *after]
     return stops, [*watching[:cut], meeting, *watching[cut:]]
-
-
-def _approved(settings: Settings, name: str) -> orders.Order:
-    cases.open_case(
-        "asker",
-        test="PCR, laboratory of the tests, 1",
-        confirmed_at=START + timedelta(hours=6),
-        onset_at=START - timedelta(hours=10),
-        isolated_at=START + timedelta(hours=7),
-        pseudonym=name,
-        settings=settings,
-    )
-    order = orders.request_order(
-        name,
-        "asker",
-        legal_basis="IDCPA Art. 76-2",
-        purpose="test of several patients",
-        area=box(126.70, 37.43, 126.88, 37.60),
-        settings=settings,
-    )
-    return orders.approve(order.id, "approver", settings=settings)

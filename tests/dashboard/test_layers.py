@@ -91,9 +91,10 @@ def test_heat_grows_coarser_rather_than_larger() -> None:
 def test_path_layers_tell_seen_from_inferred() -> None:
     legs = [
         {"kind": "seen", "p": [[1, 2], [1, 3]], "t": [0, 5], "tip": ["a"]},
-        {"kind": "inferred", "p": [[1, 3], [2, 3]], "t": [5, 9], "tip": ["b"]},
+        {"kind": "inferred", "p": [[1, 3], [2, 3]], "t": [5, 9], "tip": ["b"],
+         "sure": 0.5},
         {"kind": "seen", "p": [[2, 3]], "t": [9], "tip": ["a single point"]},
-    ]
+    ]  # fmt: skip
     spec = json.loads(layers.to_json(layers.deck(layers.path(legs), (1, 2, 3, 4))))
     drawn = {layer["id"]: layer for layer in spec["layers"]}
     assert [row["tip"] for row in drawn["path-seen"]["data"]] == [["a"]]
@@ -102,6 +103,7 @@ def test_path_layers_tell_seen_from_inferred() -> None:
         "t0": 5,
         "t1": 9,
         "tip": 0,
+        "c": [*layers.INFERRED, (layers.FAINT + layers.SOLID) // 2],
     }
     assert set(layers.DASHED) <= set(drawn)
 

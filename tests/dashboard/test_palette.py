@@ -77,5 +77,5 @@ def test_a_path_takes_its_patients_colour() -> None:
     ]
     inferred, seen = layers.path(legs, palette.colour(11))
     assert seen.get_color == list(palette.PATIENTS[1])
-    assert inferred.get_color[:3] == palette.lighter(list(palette.PATIENTS[1]))
+    assert inferred.data[0]["c"][:3] == palette.lighter(list(palette.PATIENTS[1]))
     assert palette.colour(0) == layers.SEEN

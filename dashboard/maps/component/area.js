@@ -84,19 +84,23 @@ class AreaMap {
         if (object?.number) this.goTo(object.p, this.view.zoom + 1.6);
       },
       onViewStateChange: ({ viewState }) => {
+        this.own = true;
+        shown = viewState;
         this.moved(viewState);
         return viewState;
       },
     });
     this.declared = this.deck.props.layers.filter(Boolean);
     this.layers = this.declared;
+    this.own = Boolean(shown); // until somebody moves it, the map follows its size
     if (shown) this.goTo([shown.longitude, shown.latitude], shown.zoom, 0);
-    else this.fit(0);
+    this.sized = new ResizeObserver(() => this.own || this.gone || this.fit(0));
+    this.sized.observe(this.canvas);
     return true;
   }
 
   moved(view) {
-    this.view = shown = view;
+    this.view = view;
     scaleBar(this.root, view);
     const step = `${Math.round(view.zoom * 2)} ${view.zoom >= APART} ${view.zoom >= NEAR}`;
     if (step === this.step) return;
@@ -202,6 +206,7 @@ class AreaMap {
 
   destroy() {
     this.gone = true;
+    this.sized?.disconnect();
     this.deck?.finalize();
     this.deck = null;
     delete this.root.areaMap;
