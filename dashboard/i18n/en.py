@@ -186,8 +186,8 @@ TEXTS = {
     "pseudonym of this case. The dose index compares contacts with each other; it is "
     "no probability of infection.",
     "seen_and_inferred": "{seen} seen and {inferred} inferred",
-    "contacts_triage": "{sightings} sightings on this path come from footage looked at "
-    "in triage only, where seconds of contact are counted short; have it analysed at "
+    "contacts_triage": "Of this path's sightings {sightings} come from footage looked "
+    "at in triage only, where seconds of contact are counted short; have it analysed at "
     "full quality before minutes decide.",
     "minutes_seconds": "{minutes} min {seconds} s",
     "only_seconds": "{seconds} s",

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.casebook import accounts, sessions
 from pipeline.settings import Settings
 from tests.dashboard import crowd
 from tests.dashboard.browsing import sound, visiting
@@ -89,29 +88,3 @@ def test_the_screen_plays_and_tells_of_nobody(traced: Settings, tmp_path: Path) 
         )
         assert page.evaluate(CUT) == []
         sound(visit)
-
-
-def test_the_mayors_office_sees_this_page_only(
-    traced: Settings, tmp_path: Path
-) -> None:
-    from playwright.sync_api import expect
-
-    accounts.first_administrator(traced)
-    once = accounts.add("mayor", "briefing", "administrator", settings=traced)
-    accounts.change_password("mayor", once, "correct horse battery", settings=traced)
-    token = accounts.log_in("mayor", "correct horse battery", settings=traced)
-    assert sessions.whose(token, settings=traced) == "mayor"
-    with (
-        started(tmp_path, DONGSEON_LOGIN="local") as url,
-        visiting(f"{url}/login") as visit,
-    ):
-        page = visit.page
-        page.fill("input[name=name]", "mayor")
-        page.fill("input[name=password]", "correct horse battery")
-        page.keyboard.press("Enter")
-        wall = page.locator(".wall")
-        expect(wall.locator("h2")).to_be_visible(timeout=60_000)
-        assert page.locator("[data-testid=stSidebarNavLink]").count() == 0
-        page.goto(f"{url}/contacts")
-        page.wait_for_timeout(3000)
-        assert "TEST-001" not in page.inner_text("body")
