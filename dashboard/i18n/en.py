@@ -187,8 +187,8 @@ TEXTS = {
     "no probability of infection.",
     "seen_and_inferred": "{seen} seen and {inferred} inferred",
     "contacts_triage": "Of this path's sightings {sightings} come from footage looked "
-    "at in triage only, where seconds of contact are counted short; have it analysed at "
-    "full quality before minutes decide.",
+    "at in triage only, where seconds of contact are counted short; have it analysed "
+    "at full quality before minutes decide.",
     "minutes_seconds": "{minutes} min {seconds} s",
     "only_seconds": "{seconds} s",
 }
