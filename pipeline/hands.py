@@ -71,7 +71,7 @@ class Hand:
     def heard(self) -> tuple[str, str] | None:
         """Read what the process reported; return how its job ended, if it did.
 
-        (done, name of the run), (failed, the error) or (broke, what happened), both packed.
+        (done, name of the run), (failed, the error packed) or (broke, what happened).
         """
         try:
             while self.channel.poll():
