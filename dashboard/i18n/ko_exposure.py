@@ -48,7 +48,7 @@ TEXTS = {
     "exposure_all_note": "인원은 5명 단위로 내림(5+), 시간은 5분, 노출량은 0.1 단위로 "
     "표시합니다. 해당 분류나 나머지 인원이 적으면 줄표입니다. 노출량은 모두의 합이며 "
     "누구의 감염 확률도 아닙니다.",
-    "exposure_withheld": "표시: 구역·시간 {shown}쌍. 숨김: {withheld}쌍"
+    "exposure_withheld": "표시: 구역·시간대 {shown}건. 숨김: {withheld}건"
     "({persons}명 미만 또는 {cases}개 사례 미만).",
     "tab_places": "장소",
     "tab_grid": "장소별 시간표",

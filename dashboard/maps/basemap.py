@@ -118,9 +118,9 @@ def _roads(url: str) -> pydeck.Layer:
         get_text_color=INK,
         text_character_set=text("auto"),
         text_font_family=text(FONT),
-        text_outline_width=2,
-        text_outline_color=[*LAND, 255],
-        text_font_settings={"sdf": True},
+        text_background=True,
+        get_text_background_color=[*LAND, 235],
+        text_background_padding=[3, 1, 3, 1],
         pickable=False,
     )
 

@@ -104,7 +104,7 @@ def _worded(measure: str, amount: float, texts: Texts) -> str:
 
 
 def _legend(measure: str, heat: Heat, texts: Texts) -> list[dict[str, Any]]:
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "layers": ["heat"],
             "label": texts(f"exposure_measure_{measure}"),
@@ -123,6 +123,7 @@ def _legend(measure: str, heat: Heat, texts: Texts) -> list[dict[str, Any]]:
                 "layers": ["cameras"],
                 "label": texts("layer_cameras"),
                 "swatch": "camera",
+                "off": True,
             }
         )
     return found

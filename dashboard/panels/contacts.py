@@ -40,7 +40,8 @@ def warn(run: dict[str, Any], texts: Texts) -> None:
     """Warn where the path rests on footage that counts contacts short."""
     hasty = json.loads(run["options"] or "{}").get("sightings_at_triage", 0)
     if hasty:
-        st.warning(texts("contacts_triage", sightings=hasty))
+        told = html.escape(texts("contacts_triage", sightings=hasty))
+        st.html(f"<div class='notice'>{told}</div>")
 
 
 def reason(row: dict[str, Any], texts: Texts) -> str:

@@ -14,6 +14,7 @@ from dashboard.i18n import Texts
 from dashboard.maps import exposure_map, network
 from dashboard.maps.exposure_map import Heat
 from dashboard.panels import contacts, exposure_tables
+from dashboard.panels.contacts import duration
 from pipeline.casebook.orders import Order
 from pipeline.settings import get_settings
 from pipeline.trace import cells
@@ -57,11 +58,9 @@ def _figures(burden: Burden, texts: Texts) -> None:
     whole = cells.total(burden.cells, burden.close)
     low, middle, high = whole.dose
     spread = "" if low is None or high is None else f" ({low:.2g}–{high:.2g})"
-    persons = len(whole.close) + len(whole.casual)
-    close = "–" if whole.close_seconds is None else str(len(whole.close))
     values = {
-        "kpi_contacts": f"{persons} ({close})",
-        "kpi_person_minutes": exposure_tables.minutes(whole.seconds, texts),
+        "kpi_contacts": f"{burden.contacts} ({len(burden.close)})",
+        "kpi_person_minutes": duration(whole.seconds, texts),
         "kpi_dose": f"{middle:.2g}{spread}",
         "kpi_places": str(len({one.cell for one in burden.cells})),
         "kpi_hours": str(len({one.hour for one in burden.cells})),

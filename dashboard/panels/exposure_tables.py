@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dashboard import tables
 from dashboard.i18n import Texts
+from dashboard.panels.contacts import duration
 from pipeline.trace.cells import Sum
 
 #: Columns that set the guideline's class and the dose beside each other.
@@ -22,16 +23,11 @@ def beside(one: Sum, most: float, texts: Texts) -> tuple[object, ...]:
     most : the largest dose of the table: a full bar.
     """
     return (
-        minutes(one.seconds, texts),
+        duration(one.seconds, texts),
         number(None if one.close_seconds is None else len(one.close), "close"),
         number(None if one.close_seconds is None else len(one.casual), "casual"),
         dose(one.dose, most),
     )
-
-
-def minutes(seconds: float, texts: Texts) -> str:
-    """Return person-minutes."""
-    return texts("only_minutes", minutes=f"{seconds / 60:,.1f}")
 
 
 def number(persons: int | None, kind: str) -> object:

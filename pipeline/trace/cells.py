@@ -51,6 +51,7 @@ class Burden:
     resolution: int  #: H3, of the cells
     cells: tuple[Cell, ...]  #: in order of hour
     close: frozenset[str]  #: pseudonyms of the close contacts
+    contacts: int  #: all of them
 
     @property
     def hours(self) -> list[datetime]:
@@ -106,6 +107,7 @@ def of_case(
         resolution=size,
         cells=tuple(sorted(cells, key=lambda one: (one.hour, one.cell))),
         close=frozenset(row["contact"] for row in contacts if row["class"] == "close"),
+        contacts=len(contacts),
     )
 
 

@@ -34,7 +34,7 @@ def test_one_case_and_then_all_of_them(
     assert not page.exception
     values = {one.label: one.value for one in page.metric}
     assert values["Contacts (close)"] == "12 (6)"
-    assert values["Contact time"] == "3.4 min"
+    assert values["Contact time"] == "3 min 24 s"
     assert values["Dose (5–95 %)"] == "0.1 (0.051–0.2)"
     (heat,) = shown
     assert sum(amount for _, _, amount in heat.amounts) == pytest.approx(204 / 60)
@@ -56,7 +56,7 @@ def test_one_case_and_then_all_of_them(
 def test_what_is_not_known_is_a_dash() -> None:
     old = cells.Sum(90.0, None, (None, 0.5, None), (), ("K-1",))
     time, close, casual, dose = exposure_tables.beside(old, 1.0, EN)
-    assert (time, close, casual) == ("1.5 min", "–", "–")
+    assert (time, close, casual) == ("1 min 30 s", "–", "–")
     assert "0.5<" in dose
     many = replace(old, close_seconds=0.0, casual=tuple(f"K-{n}" for n in range(12)))
     assert exposure_tables.beside(many, 1.0, EN)[1] == "0"

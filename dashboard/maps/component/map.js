@@ -49,7 +49,8 @@ class TraceMap {
     this.component = component;
     const data = component.data;
     const fresh = data.key !== this.data?.key;
-    const relabelled = data.language !== this.data?.language;
+    const worded = ({ language, legend } = {}) => JSON.stringify([language, legend]);
+    const relabelled = worded(data) !== worded(this.data);
     const redrawn = data.spec !== this.data?.spec;
     const focus = JSON.stringify(data.focus ?? null);
     const before = fresh ? link.recall(data.key) : null;

@@ -10,7 +10,7 @@ const DARK = {
   "base-roads": {
     getLineColor: [52, 63, 79],
     getTextColor: [168, 181, 199],
-    textOutlineColor: [30, 38, 50, 255],
+    getTextBackgroundColor: [30, 38, 50, 235],
   },
   "base-names": { getColor: [168, 181, 199, 235] },
   anchors: { getLineColor: [192, 132, 252], getFillColor: [192, 132, 252, 45] },
