@@ -75,10 +75,11 @@ def test_keys_steps_and_a_link_without_names(server: str) -> None:
         menu = page.locator("[data-testid=stSidebarNavLink]")
         page.wait_for_timeout(800)
         menu.filter(has_text="Audit").click()
-        expect(page.locator("h1")).to_have_text("Audit")
+        expect(page.locator("h1")).to_have_text("Audit", timeout=60_000)
         assert not urlsplit(page.url).fragment
         menu.filter(has_text="Trace").click()
-        expect(page.locator(".trace-map .ends .to")).to_contain_text("14:19:36")
+        ends = page.locator(".trace-map .ends .to")
+        expect(ends).to_contain_text("14:19:36", timeout=60_000)
         expect(page.locator(".trace-map .moment")).to_contain_text(shown)
         page.wait_for_function("document.querySelectorAll('.card').length === 4")
 
