@@ -138,7 +138,8 @@ def test_a_traced_case_is_shown(traced: Settings) -> None:
 
 def maps(page: AppTest) -> list:
     """Return the page's maps (what the browser keeps and watches are parts, too)."""
-    return [one for one in page.get("bidi_component") if one.key not in ("kept", "guard")]
+    found = page.get("bidi_component")
+    return [one for one in found if one.key not in ("kept", "guard")]
 
 
 def test_a_revoked_order_closes_the_page(traced: Settings) -> None:
