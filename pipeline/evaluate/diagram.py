@@ -8,7 +8,7 @@ from typing import Any
 
 #: Columns of small diagrams, side of one in inches, and the axes' ends (natural
 #: log-likelihood ratios).
-COLUMNS, SIDE, ENDS = 4, 2.3, (-6.0, 12.0)
+COLUMNS, SIDE, ENDS = 3, 2.3, (-6.0, 16.0)
 #: Area of a point, in square points, for one pair and for all pairs of a condition.
 AREAS = (12.0, 220.0)
 
