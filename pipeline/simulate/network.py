@@ -44,25 +44,6 @@ class Network:
     near: np.ndarray  #: bool [rows, columns], seen, or within `NEAR_M` of it
     origin: np.ndarray  #: float64 [2], corner of the squares, EPSG:5186 metres
 
-    def cameras_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Index of the camera that sees each point (int32 [n]), or `NOBODY`."""
-        return self.seen_by.ravel()[self._square(x, y)]
-
-    def is_near(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Whether each point lies near ground that is seen, bool [n]."""
-        return self.near.ravel()[self._square(x, y)]
-
-    def _square(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Number of each point's square; the outermost are never seen."""
-        rows, columns = self.seen_by.shape
-        column = ((x - self.origin[0]) * (1 / CELL_M)).astype(np.int32)
-        row = ((y - self.origin[1]) * (1 / CELL_M)).astype(np.int32)
-        np.clip(column, 0, columns - 1, out=column)
-        np.clip(row, 0, rows - 1, out=row)
-        row *= columns
-        row += column
-        return row
-
 
 def build(
     registry: Registry, density: float, hours: int, seed: int, clock_skew_s: int = 0

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.network import NOBODY, Network
+from pipeline.simulate import walking
+from pipeline.simulate.network import Network
+from pipeline.simulate.walking import Ground, Lines
 from pipeline.simulate.ways import HOUR, Ways, uniform
 
-#: A tracker loses a person who stays; passes are cut at this many seconds.
-LONGEST_S = 30
 #: Fewest seconds of a pass that a tracker keeps.
 LEAST_S = 2
-#: Walkers are first looked at once in this many seconds.
-_STRIDE_S = 8
 #: Slots of one second: tracklet ids tell 10 x 128 starts apart.
 _PER_TENTH = 128
 
@@ -44,38 +42,18 @@ def of_ways(
     hour : number of the hour within the simulation, for outages.
     """
     some = ways.take(rows)
-    block, second, end = _blocks(some, hour_s, network)
-    # A column a block, a row a second: what belongs to the way is looked up once.
-    moment = second + np.arange(_STRIDE_S, dtype=np.int32)[:, None]
-    east, north = position(some, block, moment + hour_s)
-    camera = network.cameras_at(east, north)
-    column, row = np.nonzero(((camera != NOBODY) & (moment < end)).T)
-    seen = row * len(block) + column
-    way, second, camera = block[column], moment.ravel()[seen], camera.ravel()[seen]
-    east, north = east.ravel()[seen], north.ravel()[seen]
-    breaks = np.empty(len(way), dtype=bool)
-    if len(way):
-        breaks[0] = True
-        breaks[1:] = (
-            (way[1:] != way[:-1])
-            | (camera[1:] != camera[:-1])
-            | (second[1:] != second[:-1] + 1)
-        )
-        start = np.flatnonzero(breaks)
-        run = np.repeat(start, np.diff(np.append(start, len(way))))
-        breaks |= (np.arange(len(way)) - run) % LONGEST_S == 0
-    start = np.flatnonzero(breaks)
-    count = np.diff(np.append(start, len(way))).astype(np.int32)
-    at, first = camera[start], second[start]
-    luck = uniform(
-        some.party[way[start]], some.resident[way[start]], first, at, seed, hour
-    )
+    begin = np.ceil(np.clip(some.start - hour_s, 0, HOUR)).astype(np.int32)
+    end = np.ceil(np.clip(some.end - hour_s, 0, HOUR)).astype(np.int32)
+    ground = Ground(network.seen_by, network.near, network.origin)
+    seen = walking.walk(_lines(some), begin, end, float(hour_s), ground)
+    way, at, first, count = seen.way, seen.camera, seen.first, seen.seconds
+    luck = uniform(some.party[way], some.resident[way], first, at, seed, hour)
     missed = network.down[at, hour] | (count < LEAST_S) | (luck < network.miss[at])
     # A part is an hour of the camera's clock: what a wrong clock puts outside is lost.
     clock = first + network.skew[at]
     missed |= (clock < 0) | (clock + count > HOUR)
     return Passes(
-        rows[way[start]].astype(np.int32), at, first, count, missed, east, north
+        rows[way].astype(np.int32), at, first, count, missed, seen.east, seen.north
     )
 
 
@@ -120,52 +98,24 @@ def position(
     way : integer [n], rows of `ways`.
     moment : float [n] or [k, n], seconds from the day's start, within the way.
     """
-    walked = (moment - ways.start[way]).astype(np.float32)
-    walked *= ways.speed[way]
-    line = (ways.b - ways.a).astype(np.float32)
-    length, sign = np.abs(line), np.sign(line)
-    whole = length.sum(axis=1)
-    # Towards the end of the way those who stay turn to where they stand.
-    stays = ways.stay > 0
-    rest = None
-    if stays.any():
-        rest = walked - whole[way]
-        rest *= np.float32(0.25)
-        rest += 1
-        _between(rest, stays[way])
-    result = []
-    for axis, first in ((0, ~ways.north_first), (1, ways.north_first)):
-        ahead = np.where(first, 0, whole - length[:, axis]).astype(np.float32)
-        done = walked - ahead[way]
-        _between(done, length[way, axis])
-        done *= sign[way, axis]
-        if rest is not None:
-            done += rest * (ways.stay_offset[:, axis] - ways.offset[:, axis])[way]
-        result.append((ways.a[:, axis] + ways.offset[:, axis])[way] + done)
-    return result[0], result[1]
+    way, moment = np.broadcast_arrays(way, np.asarray(moment, dtype=np.float64))
+    east, north = walking.positions(_lines(ways), way.ravel(), moment.ravel())
+    return east.reshape(moment.shape), north.reshape(moment.shape)
 
 
-def _between(values: np.ndarray, most: np.ndarray) -> None:
-    """Bring values between 0 and `most`, in place."""
-    np.minimum(values, most, out=values)
-    np.maximum(values, 0, out=values)
-
-
-def _blocks(
-    ways: Ways, hour_s: float, network: Network
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Blocks of `_STRIDE_S` seconds in which a way is near seen ground.
-
-    Returns (way, first second of the hour, end of the way in the hour), int32 [n].
-    """
-    begin = np.ceil(np.clip(ways.start - hour_s, 0, HOUR)).astype(np.int32)
-    end = np.ceil(np.clip(ways.end - hour_s, 0, HOUR)).astype(np.int32)
-    blocks = np.maximum(end - begin + _STRIDE_S - 1, 0) // _STRIDE_S
-    way = np.repeat(np.arange(len(ways), dtype=np.int32), blocks)
-    skipped = (np.cumsum(blocks) - blocks) * _STRIDE_S - begin
-    block = np.arange(0, len(way) * _STRIDE_S, _STRIDE_S) - np.repeat(skipped, blocks)
-    block = block.astype(np.int32)
-    middle = np.minimum(block + _STRIDE_S // 2, end[way])
-    near = network.is_near(*position(ways, way, middle + hour_s))
-    way = way[near]
-    return way, block[near], end[way]
+def _lines(ways: Ways) -> Lines:
+    line = np.ascontiguousarray((ways.b - ways.a).astype(np.float32).T)
+    length = np.abs(line)
+    whole = length[0] + length[1]
+    first = np.stack([~ways.north_first, ways.north_first])
+    return Lines(
+        start=ways.start,
+        speed=ways.speed,
+        whole=whole,
+        length=length,
+        sign=np.sign(line),
+        ahead=np.where(first, np.float32(0), whole - length),
+        stays=(ways.stay > 0).astype(np.float32),
+        turn=np.ascontiguousarray((ways.stay_offset - ways.offset).T),
+        base=np.ascontiguousarray((ways.a + ways.offset).T),
+    )

@@ -27,6 +27,7 @@ from pipeline.simulate import (
     recogniser,
     sidebyside,
     truth,
+    walking,
     ways,
 )
 from pipeline.simulate.columns import label, moments
@@ -147,6 +148,7 @@ def drawn(out: Path, plan: Plan, registry_path: Path) -> _City:
 
 
 def _draw(out: Path, plan: Plan, cameras: registry.Registry, threads: int) -> _City:
+    walking.make_ready()  # once, not in every process that shares what is drawn
     net = network.build(cameras, plan.density, plan.hours, plan.seed, plan.clock_skew_s)
     law = recogniser.load()
     people = populate(plan.residents, net, law, plan.mask_share, plan.seed)

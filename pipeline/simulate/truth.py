@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import StoreError
 from pipeline.simulate.columns import label, moments
 from pipeline.simulate.network import Network
-from pipeline.simulate.passes import LONGEST_S, Passes, points_of
+from pipeline.simulate.passes import Passes, points_of
+from pipeline.simulate.walking import LONGEST_S
 from pipeline.simulate.ways import PLACES, Ways
 from pipeline.store import layout
 from pipeline.store.schema import LABEL

@@ -15,6 +15,7 @@ from pipeline.simulate import (
     recogniser,
     residents,
     truth,
+    walking,
     ways,
 )
 
@@ -139,7 +140,7 @@ def test_passes_lie_before_their_camera(
         found.east[at] - net.xy[camera, 0], found.north[at] - net.xy[camera, 1]
     )
     assert away.max() < network.AHEAD_M + network.RADIUS_M[1] + 2 * network.CELL_M
-    assert found.count.max() <= passes.LONGEST_S
+    assert found.count.max() <= walking.LONGEST_S
     assert (found.first + found.count <= 3600).all()
     # Second by second, as if nothing had been skipped.
     i = int(np.argmax(found.count))
