@@ -243,10 +243,10 @@ def _grid(
             line.append(f"<td class='{f'heat{step}' if amount else ''}'>{told}</td>")
         name = html.escape(places[cell])
         body.append(f"<tr><th scope='row'>{name}</th>{''.join(line)}</tr>")
-    unit = texts(f"exposure_unit_{measure}")
+    st.caption(texts(f"exposure_unit_{measure}"))
     st.html(
-        f"{tables.region(texts, 'grid told')}<table><caption>{unit}</caption>"
-        f"<thead><tr><th>{texts('column_near_place')}</th>{heads}</tr></thead>"
+        f"{tables.region(texts, 'grid told')}<table><thead><tr>"
+        f"<th>{texts('column_near_place')}</th>{heads}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 

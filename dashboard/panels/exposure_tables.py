@@ -41,13 +41,13 @@ def dose(quantiles: Sequence[float | None], most: float) -> tables.Html:
     """Return a dose with its interval, and a bar of the dose."""
     low, middle, high = quantiles
     width = 100 * (middle or 0.0) / most if most else 0.0
-    told = f"{middle:.2g}"
-    if low is not None and high is not None:
-        told += f" ({low:.2g}–{high:.2g})"
-    return tables.Html(
-        f"<span class='share short'><i style='width:{width:.0f}%'></i></span>"
-        f"<span class='nowrap'>{told}</span>"
+    told = (
+        "<span class='nowrap'><span class='share short'>"
+        f"<i style='width:{width:.0f}%'></i></span>{middle:.2g}</span>"
     )
+    if low is not None and high is not None:
+        told += f"<small class='nowrap'>{low:.2g}–{high:.2g}</small>"
+    return tables.Html(told)
 
 
 def names(one: Sum) -> str:
