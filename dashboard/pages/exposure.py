@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import access, i18n
+from dashboard import access, forms, i18n
 from dashboard.panels import exposure_all, exposure_case
 
 SCOPES = ("case", "all")
@@ -16,11 +16,12 @@ def main() -> None:
     scope = "all"
     if access.may("result.read"):
         with st.sidebar:
-            scope = st.radio(
-                texts("exposure_scope"),
+            scope = forms.one_of(
+                st.radio,
+                "exposure_scope",
                 SCOPES,
-                format_func=lambda one: texts(f"exposure_scope_{one}"),
-                key="exposure-scope",
+                lambda one: texts(f"exposure_scope_{one}"),
+                texts,
             )
     if scope == "case":
         exposure_case.show(texts)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, i18n, tables
+from dashboard import access, forms, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.maps import exposure_map, network
 from dashboard.maps.exposure_map import HOUR_S, Heat
@@ -46,16 +46,13 @@ def _show(found: Together, texts: Texts) -> None:
     places = _places(found.shown)
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
-        measure = (
-            st.segmented_control(
-                texts("exposure_measure"),
-                MEASURES,
-                format_func=lambda one: texts(f"exposure_measure_{one}"),
-                default="time",
-                key="exposure-all-measure",
-                label_visibility="collapsed",
-            )
-            or "time"
+        measure = forms.one_of(
+            st.segmented_control,
+            "exposure_measure",
+            MEASURES,
+            lambda one: texts(f"exposure_measure_{one}"),
+            texts,
+            label_visibility="collapsed",
         )
         chosen = exposure_map.show(
             _heat(found, measure, places), measure, texts, key=f"all-{measure}"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, choosing, i18n, tables
+from dashboard import access, choosing, forms, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.maps import exposure_map, network
 from dashboard.maps.exposure_map import Heat
@@ -87,16 +87,13 @@ def _show(burden: Burden, texts: Texts, key: str) -> None:
         measures.remove("close")  # of a result made before this was stored
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
-        measure = (
-            st.segmented_control(
-                texts("exposure_measure"),
-                measures,
-                format_func=lambda one: texts(f"exposure_measure_{one}"),
-                default="time",
-                key="exposure-measure",
-                label_visibility="collapsed",
-            )
-            or "time"
+        measure = forms.one_of(
+            st.segmented_control,
+            "exposure_measure",
+            measures,
+            lambda one: texts(f"exposure_measure_{one}"),
+            texts,
+            label_visibility="collapsed",
         )
         ranks = _ranked(burden.cells, burden.close)
         chosen = exposure_map.show(

@@ -44,13 +44,16 @@ def test_one_case_and_then_all_of_them(
     assert "심곡동 · BC-00001" in text
 
     # One case alone may not be told: its cells are withheld, and nobody is named.
-    page.radio(key="exposure-scope").set_value("all").run(timeout=60)
+    page.radio(key="exposure_scope-en").set_value("all").run(timeout=60)
     assert not page.exception
     text = " ".join(str(one.proto.body) for one in page.get("html"))
     assert "Withheld: " in text
     for never in ("K-0", "BC-0", installation.CASE):
         assert never not in text
     assert [one.value for one in page.info] == ["Nothing may be shown yet."]
+    page.session_state["language"] = "ko"  # what was chosen stays chosen
+    page.run(timeout=60)
+    assert page.radio(key="exposure_scope-ko").value == "all"
 
 
 def test_what_is_not_known_is_a_dash() -> None:
