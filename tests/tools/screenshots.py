@@ -128,6 +128,7 @@ def _beside(house: tour.House, out: Path) -> None:
     window.reload()  # a session that knows the new cases
     window.locator(tour.WHOLE["trace"]).first.wait_for(timeout=60_000)
     window.set_viewport_size(SIZE)
+    settle(window)  # a list that is opened too early closes again
     box = window.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
     box.locator("input").last.click()  # the list stays open
     for number in range(2, 6):
