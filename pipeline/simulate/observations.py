@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -15,12 +13,10 @@ from pipeline.simulate.copies import Observed
 from pipeline.simulate.faces import INCORRECT, NONE, UNKNOWN, WORN, Faces, mask_at
 from pipeline.simulate.maker import Maker
 from pipeline.simulate.passes import Passes, tenths
+from pipeline.simulate.points import Points, observed
 from pipeline.simulate.ways import Ways
 from pipeline.store import ids, writer
 from pipeline.store.schema import FOOTAGE, MASK_STATES
-
-#: Share of the seconds of a pass that the detector misses (assumed).
-SECOND_MISSED = 0.04
 
 
 def observe(
@@ -62,7 +58,7 @@ def observe(
     keys[recorded] = [writer.part_key(name, hour) for name in names]
     twice = copies.drawn(maker, recorded, hour)
     faces = faces_of.draw(maker, ways, passes, rows, hour_s, rng)
-    points = _points(maker, passes, rows, camera, rng)
+    points = observed(maker, passes, rows, camera, rng)
     detections = _detections(
         maker, ways, passes, rows, points, faces, start, hour_s, tracklet, keys[camera]
     )
@@ -74,10 +70,10 @@ def observe(
         "start_at": moments(start),
         "end_at": moments(start + count - 1),
         "detections": pa.array(points.kept),
-        "first_east_cm": pa.array(points.east[points.first]),
-        "first_north_cm": pa.array(points.north[points.first]),
-        "last_east_cm": pa.array(points.east[points.last]),
-        "last_north_cm": pa.array(points.north[points.last]),
+        "first_east_cm": pa.array(points.ends[0]),
+        "first_north_cm": pa.array(points.ends[1]),
+        "last_east_cm": pa.array(points.ends[2]),
+        "last_north_cm": pa.array(points.ends[3]),
         "ground_error_cm": pa.array(maker.network.error_cm[camera]),
         "faces": pa.array(faces.seconds.astype(np.int32)),
         "mask_state": label(faces.observed, MASK_STATES),
@@ -93,56 +89,12 @@ def observe(
     return copies.add(made, maker.network.numbers[twice]) if len(twice) else made
 
 
-@dataclass(frozen=True)
-class _Points:
-    owner: np.ndarray  #: int32 [d], row of the tracklet
-    within: np.ndarray  #: int32 [d], second of the pass
-    east: np.ndarray  #: int32 [d], observed, cm of the local frame
-    north: np.ndarray
-    first: np.ndarray  #: int64 [t], its first point
-    last: np.ndarray  #: int64 [t]
-    kept: np.ndarray  #: int32 [t], number of points
-
-
-def _points(
-    maker: Maker,
-    passes: Passes,
-    rows: np.ndarray,
-    camera: np.ndarray,
-    rng: np.random.Generator,
-) -> _Points:
-    """Ground points as projected: a steady error of the pass and a jitter."""
-    count = passes.count[rows].astype(np.int64)
-    begin = np.cumsum(count) - count
-    keep = rng.random(int(count.sum()), dtype=np.float32) >= SECOND_MISSED
-    keep[begin] = True
-    point = np.flatnonzero(keep)
-    owner = np.repeat(np.arange(len(rows), dtype=np.int32), count)[point]
-    within = point.astype(np.int32) - begin.astype(np.int32)[owner]
-    offset = np.cumsum(passes.count) - passes.count
-    at = point + (offset[rows] - begin)[owner]
-    error = (maker.network.error_cm[camera] * 0.01).astype(np.float32)
-    bias = rng.standard_normal((2, len(rows)), dtype=np.float32) * error * 0.8
-    jitter = rng.standard_normal((2, len(owner)), dtype=np.float32)
-    jitter *= 0.4 * error[owner]
-    metres = [
-        passes.east[at] + bias[0][owner],
-        passes.north[at] + bias[1][owner],
-    ]
-    metres[0] += jitter[0]
-    metres[1] += jitter[1]
-    east, north = ids.metric_to_local_cm(*metres)
-    kept = np.bincount(owner, minlength=len(rows)).astype(np.int32)
-    end = np.cumsum(kept)
-    return _Points(owner, within, east, north, end - kept, end - 1, kept)
-
-
 def _detections(
     maker: Maker,
     ways: Ways,
     passes: Passes,
     rows: np.ndarray,
-    points: _Points,
+    points: Points,
     faces: Faces,
     start: np.ndarray,
     hour_s: float,
@@ -151,13 +103,7 @@ def _detections(
 ) -> pa.Table:
     """Detections, ordered by (camera, second)."""
     camera, first = passes.camera[rows], passes.first[rows]
-    # Points in order of camera, second and tracklet: one number to sort by each.
-    place = (camera.astype(np.int64) * 3600 + first) << 32
-    key = np.arange(len(points.owner)) + place[points.owner]
-    key += points.within.astype(np.int64) << 32
-    key.sort(kind="stable")  # nearly in order already: merging runs is fastest
-    key &= 0xFFFF_FFFF
-    owner, within = points.owner[key], points.within[key]
+    owner, within = points.owner, points.within
     since = within - faces.begin.astype(np.int32)[owner]
     # Before the face is seen is a large number without a sign.
     f = np.flatnonzero(since.view(np.uint32) < faces.seconds.astype(np.uint32)[owner])
@@ -186,8 +132,8 @@ def _detections(
             "second": pa.array((begin // 1_000_000).astype(np.int32)[owner] + within),
             "at": micros(moment),
             "score": pa.repeat(pa.scalar(0.9, pa.float32()), len(owner)),
-            "east_cm": pa.array(points.east[key]),
-            "north_cm": pa.array(points.north[key]),
+            "east_cm": pa.array(points.east),
+            "north_cm": pa.array(points.north),
             "ground_error_cm": pa.array(np.repeat(net.error_cm[camera[head]], times)),
             "mask_state": label(state, MASK_STATES, absent=~seen),
             "mask_probability": masked(sure, absent=state == UNKNOWN),

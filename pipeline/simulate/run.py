@@ -24,6 +24,7 @@ from pipeline.simulate import (
     network,
     observations,
     passes,
+    points,
     recogniser,
     sidebyside,
     truth,
@@ -148,7 +149,8 @@ def drawn(out: Path, plan: Plan, registry_path: Path) -> _City:
 
 
 def _draw(out: Path, plan: Plan, cameras: registry.Registry, threads: int) -> _City:
-    walking.make_ready()  # once, not in every process that shares what is drawn
+    for part in (walking, points):  # once, not in every process that shares the city
+        part.make_ready()
     net = network.build(cameras, plan.density, plan.hours, plan.seed, plan.clock_skew_s)
     law = recogniser.load()
     people = populate(plan.residents, net, law, plan.mask_share, plan.seed)
