@@ -59,8 +59,7 @@ def assemble(
     shown = _shown(passes, found, rows, decided)
     number = {int(passes.ids[row]): k for k, row in enumerate(shown)}
     on_path = rows[found.rows]
-    posterior = np.zeros(len(passes))
-    posterior[rows] = found.posterior
+    posterior = dict(zip(rows.tolist(), found.posterior.tolist(), strict=True))
     mine = passes.take(on_path)
     detections = neighbours.detections(scope, mine)
     owner = detections["tracklet_id"].to_numpy()
@@ -138,7 +137,7 @@ def _sightings(
     passes: Passes,
     footage: Footage,
     evidence: Evidence,
-    posterior: np.ndarray,
+    posterior: dict[int, float],
     shown: np.ndarray,
     on_path: np.ndarray,
     seeds: frozenset[int],
@@ -179,7 +178,7 @@ def _sightings(
                 "evidence": "seed" if seed else str(evidence.kind[told]),
                 "similarity": None if np.isnan(similarity) else similarity,
                 "llr": float(evidence.llr[told]),
-                "posterior": float(posterior[row]),
+                "posterior": posterior.get(int(row), 0.0),
                 "on_path": int(row) in chosen,
                 "review": decided.state(tracklet),
                 "mask_state": str(states[k]),

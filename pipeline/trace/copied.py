@@ -44,6 +44,16 @@ def firsts(passes: Passes) -> np.ndarray:
     return result
 
 
+def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+    """As `firsts`, and which are copies, bool [n]; kept with the passes."""
+
+    def made() -> tuple[np.ndarray, np.ndarray]:
+        first = firsts(passes)
+        return first, first != np.arange(len(passes))
+
+    return passes.kept("copies", made)
+
+
 def without_patient(found: Near) -> Near:
     """Leave out passes that are copies of the patient's own."""
     _, pair = np.unique(

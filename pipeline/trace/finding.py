@@ -13,7 +13,7 @@ from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
-from pipeline.trace import hunt, path, review, walks
+from pipeline.trace import gaps, hunt, path, review, walks
 from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
@@ -111,6 +111,7 @@ def prepare(
     for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
         field.wardrobe.law(int(day))
     walks.follow(field, np.arange(min(len(field), 1)), np.zeros(len(field), dtype=bool))
+    gaps.decisive(passes)
     by_street.of(settings, scope.registry)
 
 

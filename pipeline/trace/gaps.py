@@ -69,10 +69,18 @@ def unseen(passes: Passes, footage: Footage, cameras: int) -> float:
         return 1.0
     span = float(footage.end.max() - footage.start.min())
     filmed = float((footage.end - footage.start).sum()) / (cameras * max(span, 1.0))
-    width = np.nan_to_num(passes.face_width_px)
-    wide = float((width >= c.FACE_SMALL_PX).mean()) if len(passes) else 0.0
     passed = c.PASSES_OF_A_PERSON * span / 86_400 * min(filmed, 1.0)
-    return float(np.exp(-passed * wide))
+    return float(np.exp(-passed * decisive(passes)))
+
+
+def decisive(passes: Passes) -> float:
+    """Share of passes that show a face wide enough to decide; kept with them."""
+
+    def share() -> float:
+        width = np.nan_to_num(passes.face_width_px)
+        return float((width >= c.FACE_SMALL_PX).mean()) if len(passes) else 0.0
+
+    return passes.kept("decisive", share)
 
 
 def _beside(where: np.ndarray, a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:

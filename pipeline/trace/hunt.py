@@ -90,8 +90,8 @@ class Hunt:
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         # Of footage that is stored twice each pass is one candidate, not two.
-        first = passes.kept("copies", lambda: copied.firsts(passes))
-        self.taken = first != np.arange(len(passes))
+        first, copies = copied.known(passes)
+        self.taken = copies.copy()
         self.taken[first[self.sure]] = True
         self.taken[self.sure] = True
         if len(out):
@@ -375,6 +375,7 @@ def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:
         return each, seen_of(passes, footage, each), busy_of(passes, footage)
 
     field = passes.kept("field", lambda: Field(passes))
+    copied.known(passes)
     return field, passes.kept("traffic", traffic)
 
 
