@@ -215,8 +215,11 @@ class Hunt:
         weights[:, 2] = dress.alike(self.field, self.worn, self.place, lenders)
         weights[:, 0] = weights[:, 1] + weights[:, 2]
         if len(self.refused):
-            self.against[np.concatenate([w.rows for w in self.walks])]  # all at once
-            other = np.array([_together(self.against[w.rows]) for w in self.walks])
+            every = [walk.rows for walk in self.walks]
+            told = self.against[np.concatenate(every)]
+            begin = np.cumsum([0, *map(len, every)])[:-1]
+            other = np.maximum.reduceat(np.where(told != 0, told, -np.inf), begin)
+            other = np.where(np.isfinite(other), other, 0.0)
             other += dress.alike(self.field, self.worn, self.place, self.refused)
             share = c.REJECTED_SHARE
             weights[:, 0] -= np.logaddexp(np.log(1 - share), np.log(share) + other)
