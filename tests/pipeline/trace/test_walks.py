@@ -72,6 +72,16 @@ def test_sets_of_views_say_more_than_one_but_are_bounded():
     assert (strangers > 3).mean() < np.exp(-3)
 
 
+def test_clothing_is_placed_the_same_whatever_it_is_asked_with():
+    rng = np.random.default_rng(6)
+    views = rng.normal(0, 1, (700, 96)).astype(np.float32)
+    law = clothing.fit(views)
+    whole = law.place(views)
+    for n in (1, 3, 50, 191, 300):
+        rows = np.sort(rng.choice(len(views), n, replace=False))
+        np.testing.assert_array_equal(law.place(views[rows]), whole[rows])
+
+
 def test_many_faces_are_worth_less_than_their_sum():
     assert calibration.faces_llr(np.array([5.0])) == 5
     assert 5 < calibration.faces_llr(np.full(4, 5.0)) < 20
