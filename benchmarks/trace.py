@@ -180,15 +180,13 @@ def _retraced(orders: list[Authorisation], settings: Settings) -> list[float]:
 def _ended(
     orders: list[Authorisation], numbers: list[int], settings: Settings
 ) -> list[jobs.Job]:
-    """Wait for jobs, one of each order."""
+    """Wait for jobs, one of each order, and look seldom: looking takes time as well."""
     ended: dict[int, jobs.Job] = {}
-    while len(ended) < len(numbers):
-        time.sleep(0.01)
-        for order, number in zip(orders, numbers, strict=True):
-            if number in ended:
-                continue
-            for job in jobs.list_jobs(order, settings=settings):
-                if job.id == number and job.state not in ("queued", "running"):
+    for order, number in zip(orders, numbers, strict=True):
+        while number not in ended:
+            time.sleep(0.02)
+            for job in jobs.list_jobs(order, settings=settings)[:1]:
+                if job.state not in ("queued", "running"):
                     ended[number] = job
     wrong = [job.error for job in ended.values() if job.state != "done"]
     if wrong:
