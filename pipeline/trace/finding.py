@@ -112,6 +112,7 @@ def prepare(
         field.wardrobe.law(int(day))
     walks.follow(field, np.arange(min(len(field), 1)), np.zeros(len(field), dtype=bool))
     gaps.decisive(passes)
+    passes.vault.open(settings.threads)
     by_street.of(settings, scope.registry)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -154,6 +155,26 @@ class Vault:
             return none, none, np.empty(0, np.float32)
         rows, probe, score = (np.concatenate(part) for part in zip(*found, strict=True))
         return rows, probe, score
+
+    def open(self, threads: int) -> None:
+        """Open what every search looks at, where it lies on this machine."""
+
+        def one(number: int) -> None:
+            span = slice(int(self.first[number]), int(self.first[number + 1]))
+            for kind, parts in (("face", ("i8", "f16")), ("appearance", ("f16",))):
+                codes = self.codes[kind][span][self.place[span] >= 0]
+                for code in np.unique(codes[codes >= 0]).tolist():
+                    self._values(number, kind, code)
+                    for part in parts:
+                        self._column(number, kind, part, code)
+
+        here = [
+            number
+            for number, chunk in enumerate(self.chunks)
+            if not isinstance(chunk.path, ObjectPath)
+        ]
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            list(pool.map(one, here[:_OPEN]))
 
     def table(self, at: np.ndarray, columns: Sequence[str]) -> pa.Table:
         """Read further columns of a few rows int64 [k], in the order asked."""
