@@ -29,27 +29,12 @@ INTERPOLATION_GAP_SECONDS: Final = 5.0
 SAME_BODY_IOU: Final = 0.7
 
 # --- Faces -----------------------------------------------------------------------
-# MobileFaceNet (192 numbers) on LFW, 29.6 million impostor pairs: cosine 0.531 /
-# 0.598 / 0.677 is reached by 1e-4 / 1e-5 / 1e-6 of impostors and by 94.6 / 88 /
-# 73 % of genuine pairs. A normal law of genuine cosines through the three points:
-FACE_GENUINE_MEAN: Final = 0.769
-FACE_GENUINE_SD: Final = 0.148
-# Impostors: measured 0.0137 +- 0.1451 over pairs of full bare faces; from where 1e-3
-# of them are left the tail loses a decade per 0.0735:
+# What similarities mean by recogniser, width and mask: `face_laws.json`.
+#: Mean cosine of two people's full bare faces (MobileFaceNet on LFW, 29.6 million
+#: pairs), taken where a similarity was too low to be kept.
 FACE_IMPOSTOR_MEAN: Final = 0.0137
-FACE_IMPOSTOR_SD: Final = 0.1451
-FACE_IMPOSTOR_TAIL_START: Final = 0.462  #: cosine reached by 1e-3 of impostors
-FACE_IMPOSTOR_TAIL_RATE: Final = 31.3  #: per unit of cosine, ln(10) / 0.0735
-#: Face widths (pixels) and the genuine mean at each, from the share of genuine
-#: pairs at or above 0.531 with up-sampled probes (bare: 21/45/82/90/93 %; one of
-#: the two masked: 1/5/24/39/46 %), the spread held at FACE_GENUINE_SD.
-FACE_WIDTHS_PX: Final = (16.0, 20.0, 30.0, 40.0, 60.0, 112.0)
-FACE_MEAN_BARE: Final = (0.412, 0.512, 0.666, 0.721, 0.749, 0.769)
-FACE_MEAN_ONE_MASKED: Final = (0.187, 0.288, 0.427, 0.490, 0.516, 0.520)
-#: Both masked: genuine 82 % at an impostor share of 1e-3; impostors reach the
-#: unmasked threshold 14 times as often (0.07 % -> 1 %), which moves them by 0.086.
-FACE_BOTH_MASKED_IMPOSTOR_SHIFT: Final = 0.086
-FACE_BOTH_MASKED_MEAN_SHIFT: Final = -0.093
+#: Least and largest face width (pixels) that the laws tell apart.
+FACE_WIDTHS_PX: Final = (16.0, 112.0)
 #: Share of a patient's faces that say nothing (profile, blur, occlusion): LFW is
 #: near-frontal, a street is not (assumed). Bounds the evidence against.
 FACE_MISS_SHARE: Final = 0.15

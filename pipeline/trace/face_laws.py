@@ -17,9 +17,8 @@ import numpy as np
 
 from pipeline.errors import DongseonError
 from pipeline.settings import get_settings
-from pipeline.trace import constants as c
 
-#: The recogniser whose laws stand in `constants`.
+#: The recogniser that is meant where none is named.
 DEFAULT = "mobilefacenet"
 BARE, ONE_MASKED, BOTH_MASKED, MASK_AWARE = range(4)
 NAMES = ("bare", "one_masked", "both_masked", "mask_aware")
@@ -126,41 +125,15 @@ def law_of(figures: dict[str, Any]) -> Law:
 
 @lru_cache(maxsize=32)
 def _of(model: str, own: str, changed_ns: int | None) -> Laws | None:
-    stored = read(_SHIPPED)
-    if changed_ns is not None:
-        stored = stored | read(Path(own))
-    figures = stored.get(model, {}).get("laws", {})
-    known = _default() if model == DEFAULT else {}
-    known = known | {name: law_of(one) for name, one in figures.items()}
+    known: dict[str, Law] = {}
+    for path in (_SHIPPED, *([Path(own)] if changed_ns is not None else [])):
+        figures = read(path).get(model, {}).get("laws", {})
+        known |= {name: law_of(one) for name, one in figures.items()}
     if not set(NAMES[:MASK_AWARE]) <= set(known):
         return None
     known.setdefault("mask_aware", known["one_masked"])
     first, second, third, fourth = (known[name] for name in NAMES)
     return Laws((first, second, third, fourth))
-
-
-def _default() -> dict[str, Law]:
-    """Return what `constants` says of the default recogniser."""
-    shift = c.FACE_BOTH_MASKED_IMPOSTOR_SHIFT
-    both = tuple(m + c.FACE_BOTH_MASKED_MEAN_SHIFT for m in c.FACE_MEAN_BARE)
-    return {
-        "bare": _of_constants(c.FACE_MEAN_BARE),
-        "one_masked": _of_constants(c.FACE_MEAN_ONE_MASKED),
-        "both_masked": _of_constants(both, shift),
-    }
-
-
-def _of_constants(means: tuple[float, ...], shift: float = 0.0) -> Law:
-    count = len(c.FACE_WIDTHS_PX)
-    return Law(
-        widths_px=c.FACE_WIDTHS_PX,
-        genuine_mean=means,
-        genuine_sd=(c.FACE_GENUINE_SD,) * count,
-        stranger_mean=(c.FACE_IMPOSTOR_MEAN + shift,) * count,
-        stranger_sd=(c.FACE_IMPOSTOR_SD,) * count,
-        tail_start=(c.FACE_IMPOSTOR_TAIL_START + shift,) * count,
-        tail_rate=(c.FACE_IMPOSTOR_TAIL_RATE,) * count,
-    )
 
 
 def _normal(x: np.ndarray, mean: float, sd: float) -> np.ndarray:
