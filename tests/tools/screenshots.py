@@ -128,8 +128,9 @@ def _beside(house: tour.House, out: Path) -> None:
     window.reload()  # a session that knows the new cases
     window.locator(tour.WHOLE["trace"]).first.wait_for(timeout=60_000)
     window.set_viewport_size(SIZE)
-    settle(window)  # a list that is opened too early closes again
     box = window.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
+    box.scroll_into_view_if_needed()  # a list closes when what it hangs from moves
+    settle(window)
     box.locator("input").last.click()  # the list stays open
     for number in range(2, 6):
         option = window.get_by_role("option", name=f"TEST-00{number}", exact=True)
