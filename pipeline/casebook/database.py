@@ -40,6 +40,9 @@ def engine(settings: Settings) -> Engine:
     """
     url = settings.casebook_database_url
     key = (os.getpid(), url)
+    found = _engines.get(key)
+    if found is not None and _still_there(found):
+        return found  # many people ask at once: none waits for another
     with _guard:
         found = _engines.get(key)
         if found is None or not _still_there(found):
