@@ -20,6 +20,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
+from dashboard import remembered
+from pipeline.casebook import orders
 from pipeline.settings import CHECKOUT, get_settings
 from pipeline.store.worked_queries import WORKED
 from tests.dashboard import patients, tour
@@ -117,29 +119,28 @@ def _made_up(browser, out: Path, folder: Path, only: str) -> None:
             window.wait_for_timeout(1_500)
             save(window, out / f"{name}.png")
         if "patients".startswith(only) or "closed".startswith(only):
-            patients.build(settings, 4)
-            _beside(house, out)
+            _beside(house, patients.build(settings, 4), out)
 
 
-def _beside(house: tour.House, out: Path) -> None:
+def _beside(house: tour.House, names: list[str], out: Path) -> None:
     """Several patients on one map; a page that is not for the role."""
     window = tour.go(house, "investigator", "trace", "en").page
-    window.set_default_timeout(180_000)
-    window.reload()  # a session that knows the new cases
-    window.locator(tour.WHOLE["trace"]).first.wait_for(timeout=60_000)
+    # As somebody who had them beside each other before.
+    known = {
+        one.case: str(one.id)
+        for one in orders.list_orders("asker", settings=house.settings)
+    }
+    beside = [known[name] for name in names[1:]]
+    kept = {
+        remembered.ORDER_COOKIE: known[names[0]],
+        remembered.BESIDE_COOKIE: ".".join(beside),
+    }
+    window.context.add_cookies(
+        [{"name": name, "value": kept[name], "url": house.url} for name in kept]
+    )
+    window.reload()
+    window.locator(".trace-map .lane").nth(len(beside) - 1).wait_for(timeout=180_000)
     window.set_viewport_size(SIZE)
-    box = window.locator("[data-testid=stSidebar] [data-testid=stMultiSelect]")
-    for number in range(2, 6):
-        option = window.get_by_role("option", name=f"TEST-00{number}", exact=True)
-        for _ in range(20):  # the list closes when what it hangs from moves
-            if option.count():
-                break
-            box.locator("input").last.click()
-            window.wait_for_timeout(1_000)
-        option.click()
-        tag = box.locator(".react-aria-ComboBox [data-tag]").nth(number - 2)
-        tag.wait_for(timeout=60_000)
-    window.keyboard.press("Escape")
     settle(window)
     save(window, out / "patients.png")
     visit = house.as_role("briefing")
