@@ -21,6 +21,19 @@ DEMO = "./run demo"
 CASES = Path(__file__).parent / "pages" / "cases.py"
 
 
+def result(texts: Texts) -> tuple[Order, Authorisation, dict[str, Any]] | None:
+    """Return the order, the permission it gives and the row of the chosen result.
+
+    None where there is no order in force, or the case has no result; the page says so.
+    """
+    found = order(texts)
+    if found is None:
+        return None
+    authorisation = access.authorise(found)
+    row = run(authorisation, found, texts)
+    return None if row is None else (found, authorisation, row)
+
+
 def order(texts: Texts) -> Order | None:
     """Return the order in force under which the page reads; None if there is none."""
     orders = access.authorised_orders()

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import refusals
-from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES, Texts
+from dashboard.i18n import LANGUAGE_COOKIE, Texts, preferred
 from pipeline.casebook import accounts, identity, sessions
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.settings import Settings, get_settings
@@ -213,10 +213,7 @@ def _is_login(path: str) -> bool:
 def language(headers: Headers) -> str:
     """Return the language of whoever asks: chosen before, or else the browser's."""
     chosen = cookie(headers, LANGUAGE_COOKIE)
-    if chosen in LANGUAGES:
-        return chosen
-    own = headers.get("accept-language", "").lower()
-    return next((code for code in LANGUAGES if own.startswith(code)), DEFAULT)
+    return preferred(chosen, headers.get("accept-language"))
 
 
 def _told(error: DongseonError, headers: Headers, status: int) -> Response:

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.i18n import DEFAULT, LANGUAGE_COOKIE, LANGUAGES
+from dashboard.i18n import LANGUAGE_COOKIE, preferred
 from pipeline.casebook.orders import Order
 
 ORDER_COOKIE = "dongseon_order"
@@ -33,11 +33,7 @@ export default function ({ data }) {
 
 def language() -> str:
     """Return the language of this browser: chosen before, or else its own."""
-    chosen = st.context.cookies.get(LANGUAGE_COOKIE)
-    if chosen in LANGUAGES:
-        return str(chosen)
-    own = (st.context.locale or "").lower()
-    return next((code for code in LANGUAGES if own.startswith(code)), DEFAULT)
+    return preferred(st.context.cookies.get(LANGUAGE_COOKIE), st.context.locale)
 
 
 def case(orders: Iterable[Order]) -> str | None:

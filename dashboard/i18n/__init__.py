@@ -47,6 +47,14 @@ DEFAULT = "en"
 LANGUAGE_COOKIE = "dongseon_language"
 
 
+def preferred(chosen: str | None, own: str | None) -> str:
+    """Return the language of a browser: the one chosen before, or else its own."""
+    if chosen in LANGUAGES:
+        return str(chosen)
+    told = (own or "").lower()
+    return next((code for code in LANGUAGES if told.startswith(code)), DEFAULT)
+
+
 @dataclass(frozen=True)
 class Texts:
     """The texts of one language; call it with a key and the values to fill in."""

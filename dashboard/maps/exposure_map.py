@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pydeck
+import streamlit as st
 
-from dashboard import access, serving
+from dashboard import access, forms, serving
 from dashboard.i18n import Texts
 from dashboard.maps import basemap, layers, playback
 from pipeline.settings import get_settings
@@ -39,6 +40,18 @@ class Heat:
     names: dict[str, list[str]]  #: cell -> what its card says of it
     ranks: tuple[str, ...]  #: cells that are marked 1, 2, 3 ...
     folded: bool = False  #: hours of the day over all days, not of one day
+
+
+def choose(measures: Sequence[str], texts: Texts) -> str:
+    """Let one be chosen of what cells can be coloured by."""
+    return forms.one_of(
+        st.segmented_control,
+        "exposure_measure",
+        measures,
+        lambda one: texts(f"exposure_measure_{one}"),
+        texts,
+        label_visibility="collapsed",
+    )
 
 
 def show(heat: Heat, measure: str, texts: Texts, *, key: str) -> playback.Chosen:

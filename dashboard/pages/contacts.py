@@ -41,13 +41,10 @@ class Found:
 def main() -> None:
     """Show the page."""
     texts = i18n.choose()
-    order = choosing.order(texts)
-    if order is None:
+    chosen = choosing.result(texts)
+    if chosen is None:
         return
-    authorisation = access.authorise(order)
-    run = choosing.run(authorisation, order, texts)
-    if run is None:
-        return
+    _, authorisation, run = chosen
     found = _read(authorisation, run)
     tables.heading(
         texts("contacts_of", case=run["case"]),

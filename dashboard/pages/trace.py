@@ -30,13 +30,10 @@ from pipeline.trace import results
 def main() -> None:
     """Show the page."""
     texts = i18n.choose()
-    order = choosing.order(texts)
-    if order is None:
+    chosen = choosing.result(texts)
+    if chosen is None:
         return
-    authorisation = access.authorise(order)
-    run = choosing.run(authorisation, order, texts)
-    if run is None:
-        return
+    order, authorisation, run = chosen
     trace = _read(authorisation, run)
     beside = companions.choose(order, texts)
     _heading(trace, texts)

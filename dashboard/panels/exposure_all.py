@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, forms, i18n, tables
+from dashboard import access, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.maps import exposure_map, network
 from dashboard.maps.exposure_map import HOUR_S, Heat
@@ -46,14 +46,7 @@ def _show(found: Together, texts: Texts) -> None:
     places = _places(found.shown)
     left, right = st.columns([1.35, 1], gap="medium")
     with left:
-        measure = forms.one_of(
-            st.segmented_control,
-            "exposure_measure",
-            MEASURES,
-            lambda one: texts(f"exposure_measure_{one}"),
-            texts,
-            label_visibility="collapsed",
-        )
+        measure = exposure_map.choose(MEASURES, texts)
         chosen = exposure_map.show(
             _heat(found, measure, places), measure, texts, key=f"all-{measure}"
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import access, choosing, forms, i18n, tables
+from dashboard import access, choosing, i18n, tables
 from dashboard.i18n import Texts
 from dashboard.maps import exposure_map, network
 from dashboard.maps.exposure_map import Heat
@@ -28,13 +28,10 @@ MOST_HOURS = 48
 
 def show(texts: Texts) -> None:
     """Show the case that is chosen in the sidebar."""
-    order = choosing.order(texts)
-    if order is None:
+    chosen = choosing.result(texts)
+    if chosen is None:
         return
-    authorisation = access.authorise(order)
-    run = choosing.run(authorisation, order, texts)
-    if run is None:
-        return
+    order, authorisation, run = chosen
     name = run["run"]
     # A finished run never changes; what was read is read (and recorded) once.
     burden: Burden = access.remembered(
@@ -87,14 +84,7 @@ def _show(burden: Burden, texts: Texts, key: str) -> None:
         measures.remove("close")  # of a result made before this was stored
     left, right = st.columns([2.15, 1], gap="medium")
     with left:
-        measure = forms.one_of(
-            st.segmented_control,
-            "exposure_measure",
-            measures,
-            lambda one: texts(f"exposure_measure_{one}"),
-            texts,
-            label_visibility="collapsed",
-        )
+        measure = exposure_map.choose(measures, texts)
         ranks = _ranked(burden.cells, burden.close)
         chosen = exposure_map.show(
             _heat(burden, measure, places, [cell for cell, _ in ranks]),

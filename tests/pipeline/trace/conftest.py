@@ -14,7 +14,7 @@ from shapely.geometry import box
 from pipeline.cameras.registry import Camera, Registry
 from pipeline.casebook import cases, orders
 from pipeline.casebook.authorisation import Authorisation
-from pipeline.settings import Settings
+from pipeline.settings import Settings, get_settings
 from pipeline.store import ids, vectors, writer
 from pipeline.store.schema import DETECTION, FOOTAGE, TRACKLET
 
@@ -22,6 +22,16 @@ START = datetime(2025, 11, 3, 5, 0, tzinfo=UTC)
 #: South-west corner of the small city, metres of the local frame.
 CORNER = np.array([9_000.0, 8_000.0])
 FACE_MODEL, LOOKS_MODEL = "mobilefacenet", "colour-parts"
+
+
+@pytest.fixture
+def book(settings: Settings, tmp_path, monkeypatch) -> Settings:
+    """Settings of an installation with a registry of its own and no case yet."""
+    monkeypatch.setenv("DONGSEON_REGISTRY", str(tmp_path / "registry.geojson"))
+    get_settings.cache_clear()
+    found = get_settings()
+    found.data_dir.mkdir(parents=True)
+    return found
 
 
 @dataclass

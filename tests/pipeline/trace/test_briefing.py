@@ -9,18 +9,8 @@ import pytest
 
 from pipeline.casebook import accounts, audit
 from pipeline.errors import NotAuthorisedError
-from pipeline.settings import Settings, get_settings
 from pipeline.trace import briefing
 from tests.dashboard import crowd, installation
-
-
-@pytest.fixture
-def book(settings: Settings, tmp_path, monkeypatch) -> Settings:
-    monkeypatch.setenv("DONGSEON_REGISTRY", str(tmp_path / "registry.geojson"))
-    get_settings.cache_clear()
-    found = get_settings()
-    found.data_dir.mkdir(parents=True)
-    return found
 
 
 def test_a_single_patient_is_never_on_the_map(book):

@@ -10,19 +10,9 @@ import pytest
 
 from pipeline.casebook import accounts, audit, orders
 from pipeline.errors import NotAuthorisedError
-from pipeline.settings import Settings, get_settings
 from pipeline.trace import briefing, cells, results
 from pipeline.trace.cells import Cell
 from tests.dashboard import crowd, installation
-
-
-@pytest.fixture
-def book(settings: Settings, tmp_path, monkeypatch) -> Settings:
-    monkeypatch.setenv("DONGSEON_REGISTRY", str(tmp_path / "registry.geojson"))
-    get_settings.cache_clear()
-    found = get_settings()
-    found.data_dir.mkdir(parents=True)
-    return found
 
 
 def test_a_case_has_class_and_dose_beside_each_other(book):
