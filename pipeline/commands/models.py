@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,9 @@ import typer
 _SHOWN = ("name", "task", "file", "sha256", "size", "licence", "input_size")
 #: And of each file of coefficients fitted here.
 _FITTED = ("name", "task", "file", "sha256", "source", "licence", "command")
+
+#: Before what is known of a model, beneath its name.
+_INDENT = "  "
 
 group = typer.Typer(
     help="Model weights: list, fetch, verify, add, use, calibrate.",
@@ -54,7 +58,6 @@ def show(
     role by their place; and what was fitted here, with what it was fitted on.
     """
     from rich.console import Console
-    from rich.table import Table
 
     from pipeline.evaluate import report
     from pipeline.settings import get_settings
@@ -98,37 +101,49 @@ def show(
     if out is not None:
         told = {"recogniser": in_use, "models": rows, "coefficients": fitted}
         report.write(told, out)
-    table = Table()
-    for heading in ("name", "task", "file, sha256", "MB", "source", "licence"):
-        table.add_column(heading)
-    for heading in ("input", "measured", "state"):
-        table.add_column(heading)
+    width = Console().width
     for row in rows:
-        table.add_row(
-            str(row["name"]) + (" (optional)" if row["optional"] else ""),
-            str(row["task"])
-            + (f" ({row['role']}: {row['place']})" * bool(row["place"])),
-            f"{row['file']} {str(row['sha256'])[:12]}",
-            f"{int(row['size']) / 1e6:.1f}",
-            *(str(row[key]) for key in ("source", "licence", "input_size")),
-            *(str(row[key]) for key in ("measured", "state")),
+        place = f" ({row['role']}: {row['place']})" * bool(row["place"])
+        state = row["state"] if not row["optional"] else f"optional, {row['state']}"
+        _told(
+            f"{row['name']}: {row['task']}{place}",
+            f"{row['file']} {str(row['sha256'])[:12]}, {int(row['size']) / 1e6:.1f} MB",
+            f"{row['source']}; licence {row['licence']}",
+            f"takes {row['input_size']}",
+            f"measured: {row['measured']}" if row["measured"] else "",
+            f"state: {state}",
+            width=width,
         )
-    Console().print(table)
-    shipped = Table(title="fitted here, shipped")
-    for heading in ("name", "task", "file, sha256", "fitted on", "licence", "anew by"):
-        shipped.add_column(heading)
+    typer.echo("fitted here, shipped")
     for one in catalogue.COEFFICIENTS:
-        file = f"{one.file} {one.sha256[:12]}"
-        shipped.add_row(
-            one.name, one.task, file, one.source, one.licence, one.command or "-"
+        _told(
+            f"{one.name}: {one.task}",
+            f"{one.file} {one.sha256[:12]}, {len(one.content) / 1e6:.2f} MB",
+            f"fitted on {one.source}; licence {one.licence}",
+            f"anew by {one.command}" if one.command else "",
+            width=width,
         )
-    Console().print(shipped)
     typer.echo(f"face recogniser in use: {in_use}")
     for task in own_models.TASKS:
         own = own_models.used(task, folder)
         if own is not None:
             typer.echo(f"{task}: {own.name}")
-    typer.echo(f"to choose from: {', '.join(recognisers.names(folder))}")
+    choice = ", ".join(recognisers.names(folder))
+    _told(f"to choose from: {choice}", width=width)
+
+
+def _told(heading: str, *details: str, width: int) -> None:
+    """Write a heading and what is known of it, wrapped between words."""
+    for indent, line in (("", heading), *((_INDENT, one) for one in details if one)):
+        lines = textwrap.wrap(
+            line,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent + _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        typer.echo("\n".join(lines))
 
 
 @group.command("verify")

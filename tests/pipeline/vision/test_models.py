@@ -189,3 +189,32 @@ def test_commands_list_and_verify(weights_dir: Path, settings, tmp_path: Path) -
     told = json.loads(out.read_text())
     assert {one["name"] for one in told["models"]} >= {"centerface", "mobilefacenet"}
     assert len(told["coefficients"]) == len(catalogue.COEFFICIENTS)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_is_whole_in_a_narrow_terminal(
+    columns: int, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.cli import app, register
+
+    register()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run = CliRunner().invoke(app, ["models", "list"])
+    assert run.exit_code == 0
+    lines = run.output.splitlines()
+    assert max(len(line) for line in lines) <= columns
+    assert "\u2026" not in run.output
+    words = " ".join(run.output.split())
+    for weight in catalogue.WEIGHTS:
+        for told in (
+            f"{weight.name}: {weight.task}",
+            f"{weight.file} {weight.sha256[:12]}",
+            f"{weight.package} {weight.version} ({weight.client}); licence "
+            f"{weight.licence}",
+            weight.input_size,
+            weight.measured,
+        ):
+            assert told in words
+    for one in catalogue.COEFFICIENTS:
+        for told in (f"{one.name}: {one.task}", one.source, one.licence, one.command):
+            assert told in words
