@@ -234,6 +234,15 @@ COEFFICIENTS: tuple[Coefficients, ...] = (
         )
     ),
     Coefficients(
+        name="mean-face",
+        task="how much of a face is seen",
+        file="vision/weights/mean-face.npz",
+        source=_LFW,
+        licence=_RESEARCH,
+        command="python -m benchmarks.fit_mean_face --faces DIR --templates TEMPLATES "
+        "--out FILE",
+    ),
+    Coefficients(
         name="face-laws",
         task="evidence of face similarities",
         file="trace/face_laws.json",

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import supervision as sv
 
-from pipeline.vision import own_models, own_networks
+from pipeline.vision import occlusion, own_models, own_networks
 from pipeline.vision.engine import Network, Streams
 from pipeline.vision.models import weight_path
 from pipeline.vision.types import Faces
@@ -232,7 +232,8 @@ def quality(
 ) -> float:
     """Return how well a face can be told from others, 0..1.
 
-    The geometric mean of size, sharpness and frontality, times the detector's score.
+    The geometric mean of size, sharpness and frontality, times the detector's score
+    and how much of the face is seen.
 
     Parameters
     ----------
@@ -248,7 +249,8 @@ def quality(
     low, high = QUALITY_WIDTHS
     size = np.clip((width_px - low) / (high - low), 0, 1)
     parts = (size, sharpness(aligned), 1 - min(1.0, abs(yaw(landmarks))))
-    return float(np.prod(parts) ** (1 / 3) * np.clip(score, 0, 1))
+    seen = np.clip(score, 0, 1) * occlusion.visible(aligned)
+    return float(np.prod(parts) ** (1 / 3) * seen)
 
 
 def sharpness(aligned: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.vision import faces
+from pipeline.vision import faces, occlusion
 
 TURN = st.floats(-3.1, 3.1)
 
@@ -44,7 +44,10 @@ def test_yaw_is_zero_in_front_and_signed_aside() -> None:
 
 def test_quality_falls_with_size_blur_and_turn() -> None:
     cells = np.random.default_rng(1).integers(0, 256, (14, 14, 3), dtype=np.uint8)
-    image = cv2.resize(cells, (112, 112), interpolation=cv2.INTER_NEAREST)
+    fine = cv2.resize(cells, (112, 112), interpolation=cv2.INTER_NEAREST)
+    mean = cv2.resize(occlusion.mean_face(), (112, 112))[..., None]
+    image = np.clip(mean + 0.2 * (fine.astype(np.float32) - 127), 0, 255)
+    image = image.astype(np.uint8)
     front = faces.TEMPLATE
     best = faces.quality(image, 80, front, 1.0)
     assert best > 0.9

@@ -167,7 +167,7 @@ def test_every_file_of_coefficients_says_what_it_was_fitted_on() -> None:
         assert one.source
         assert one.licence
     faces = [one for one in named.values() if "Labeled Faces" in one.source]
-    assert len(faces) == 6
+    assert len(faces) == 7
     assert all("research" in one.licence for one in faces)
 
 
