@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.trace import constants as c
+from pipeline.trace import rings
 
 #: Passes over which the spread is integrated one by one, at most.
 SAMPLES = 4096
@@ -168,35 +169,30 @@ def _over_city(
     metres, seconds, table = _summed()
     left = np.log(np.clip(min(seen.until, until) - end, 1.0, None))
     column = np.interp(left, np.log(seconds), np.arange(len(seconds)))
-    low = np.minimum(column.astype(int), len(seconds) - 2)
-    share = column - low
     # Places to 25 m: passes of one camera share what lies around them.
-    place, where = np.unique(
-        np.rint(last / 25).astype(np.int64), axis=0, return_inverse=True
-    )
-    around = np.empty((len(place), len(metres)))
-    for k, (x, y) in enumerate(place.tolist()):
+    keys = list(map(tuple, np.rint(last / 25).astype(np.int64).tolist()))
+    number = {key: k for k, key in enumerate(dict.fromkeys(keys))}
+    for x, y in number:
         if (x, y) not in seen.around:
-            distance = np.hypot(cameras[:, 0] - 25.0 * x, cameras[:, 1] - 25.0 * y)
-            ring = np.searchsorted(metres, distance).clip(0, len(metres) - 1)
-            seen.around[x, y] = np.bincount(
-                ring, weights=recorded, minlength=len(metres)
+            seen.around[x, y] = rings.around(
+                25.0 * x, 25.0 * y, cameras, recorded, metres
             )
-        around[k] = seen.around[x, y]
-    here = around[where.ravel()]
-    mass = (1 - share) * np.einsum("ij,ji->i", here, table[:, low])
-    mass += share * np.einsum("ij,ji->i", here, table[:, low + 1])
-    return np.maximum(mass, _TINY)
+    if not number:
+        return np.empty(0)
+    around = np.stack([seen.around[key] for key in number])
+    which = np.array([number[key] for key in keys], dtype=np.int64)
+    return np.maximum(rings.sums(around, which, column, table), _TINY)
 
 
 @lru_cache(maxsize=1)
 def _summed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spread summed over time from 0: at metres [m], up to seconds [s], [m, s]."""
+    """Spread summed over time from 0: at metres [m], up to seconds [s], [s, m]."""
     metres = np.concatenate([[0.0], np.geomspace(5, 30_000, 120)])
     edges = np.concatenate([[0.0], np.geomspace(1, 60 * 86_400, 400)])
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     density = spread(metres[:, None], middle[None, :])
-    return metres, edges[1:], np.cumsum(density * width, axis=1)
+    table = np.ascontiguousarray(np.cumsum(density * width, axis=1).T)
+    return metres, edges[1:], table
 
 
 def _thinned(count: int) -> tuple[np.ndarray, np.ndarray]:

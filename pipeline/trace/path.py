@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.cameras import travel_time
+from pipeline.trace import chains, travel
 from pipeline.trace import constants as c
-from pipeline.trace import travel
 from pipeline.trace.motion import Seen, reachable, spread
 from pipeline.trace.remembered import Remembered, fold
 
@@ -73,7 +73,14 @@ class Chain:
     sound: np.ndarray  #: bool [n, n], steps that may be on the path
     begin: np.ndarray  #: float64 [n]
     finish: np.ndarray  #: float64 [n]
-    link: np.ndarray  #: float64 [n, n], probability that the second comes next
+    before: np.ndarray  #: float64 [n], all sequences up to each, logarithms
+    after: np.ndarray  #: float64 [n], all from each on, as shares of the whole
+
+    def link(self, rows: np.ndarray) -> np.ndarray:
+        """Probability [k - 1] that of k candidates each comes next after another."""
+        one, other = rows[:-1], rows[1:]
+        score = self.before[one] + self.step[one, other] + self.after[other]
+        return np.asarray(np.exp(np.minimum(score, 0.0)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,6 @@ class Path:
 def solve(
     candidates: Candidates,
     seen: Seen,
-    least_seconds: travel.LeastSeconds | None = None,
     told: Remembered | None = None,
     streets: Streets | None = None,
 ) -> Path:
@@ -108,10 +114,9 @@ def solve(
     ----------
     candidates : ordered by start; certain ones are on every path.
     seen : all visible passes.
-    least_seconds : travel-time bound; default: that of
-        `cameras.travel_time`, by vehicle along the straight line.
     told : what the patient remembers.
-    streets : where known, the way by them bounds the time as well.
+    streets : where known, the way by them bounds the time as well as the straight
+        line does (`cameras.travel_time`, by vehicle).
 
     Notes
     -----
@@ -126,7 +131,7 @@ def solve(
     if n == 0:
         none = np.empty(0, np.int64)
         return Path(none, none, np.empty(0), np.empty(0), 1.0)
-    score = _steps(candidates, seen, least_seconds or travel.straight, streets)
+    score = _steps(candidates, seen, streets)
     found = _solved(candidates, seen, score, told)
     if told is None or not len(told):
         return found
@@ -154,13 +159,15 @@ def _solved(
         walked, nothing = fold(told, candidates, seen, step, begin, finish, nothing)
     _walk_on(candidates, step, sound, begin, finish, walked, score.barred)
     llr = np.where(candidates.certain, 0.0, candidates.llr)
-    best = _viterbi(llr, step, begin, finish, nothing)
-    posterior, forward, backward, total = _posteriors(llr, step, begin, finish, nothing)
+    ways = llr, step, begin, finish, nothing
+    best = chains.likeliest(*ways)
+    forward, backward, total = chains.sums(*ways)
+    posterior = np.exp(np.minimum(forward + backward - total, 0.0))
     posterior[candidates.certain] = 1.0
 
-    link = forward[:, None] + step + (llr + backward)[None, :] - total
-    link = np.exp(np.minimum(link, 0.0))
-    chain = Chain(candidates, step, sound, begin, finish, link)
+    chain = Chain(
+        candidates, step, sound, begin, finish, forward, llr + backward - total
+    )
     found = Path(
         rows=best,
         most_probable=best,
@@ -168,7 +175,7 @@ def _solved(
         link=np.empty(0),
         absent=float(np.exp(nothing - total)),
         conflicts=score.conflicts,
-        evidence=total,
+        evidence=float(total),
         chain=chain,
     )
     rows, between = best_of(found, posterior, 1.0)
@@ -193,53 +200,59 @@ def best_of(
     first, last = (
         np.where(np.isfinite(end), 0.0, -np.inf) for end in (chain.begin, chain.finish)
     )
-    certain = chain.candidates.certain.any() and trust >= 0.5
+    these = chain.candidates
+    certain = these.certain.any() and trust >= 0.5
     nothing = -np.inf if certain else 0.0
     while True:
-        rows = _viterbi(gain, free, first, last, nothing)
-        worse = _clash(rows, chain.candidates)
-        if worse is None:
+        rows = chains.likeliest(gain, free, first, last, nothing)
+        worse = chains.clash(
+            rows, these.start, these.end, these.camera_no, these.llr, these.certain,
+            c.SAME_CAMERA_OVERLAP_SECONDS,
+        )  # fmt: skip
+        if worse < 0:
             break
         gain[worse] = -np.inf
-    return rows, trust * chain.link[rows[:-1], rows[1:]]
+    return rows, trust * chain.link(rows)
 
 
-def _steps(
-    these: Candidates,
-    seen: Seen,
-    least_seconds: travel.LeastSeconds,
-    streets: Streets | None = None,
-) -> Steps:
+def _steps(these: Candidates, seen: Seen, streets: Streets | None = None) -> Steps:
     n = len(these.start)
-    step = np.full((n, n), -np.inf)
-    mass = reachable(these.last, these.end, seen)
-    passed = np.concatenate([[0], np.cumsum(these.certain)])
-    conflicts = []
-    i, j = np.triu_indices(n, 1)
-    distance = np.hypot(
-        these.first[j, 0] - these.last[i, 0], these.first[j, 1] - these.last[i, 1]
-    )
-    gap = these.start[j] - these.end[i]
-    error = np.hypot(these.error_m[j], these.error_m[i])
-    score = np.log(c.PRIOR_NEXT) - np.log(these.rate[j] * mass[i])
-    score += np.log(np.maximum(spread(distance, np.maximum(gap, 0)), 1e-300))
-    slow = None
+    slow = np.empty((0, 0))
     if streets is not None:
+        i, j = np.triu_indices(n, 1)
         cameras = these.camera_no[i], these.camera_no[j]
-        metres = streets.least(cameras, (these.last[i], these.first[j])) - 2 * error
-        slow = np.maximum(metres - travel_time.SLACK_M, 0) / travel_time.VEHICLE_MPS
-    score += travel.penalty(these, i, j, distance, gap, error, least_seconds, slow)
-    # A certain pass cannot be stepped over.
-    score[passed[j] > passed[i + 1]] = -np.inf
-    step[i, j] = score
+        metres = streets.least(cameras, (these.last[i], these.first[j]))
+        metres -= 2 * np.hypot(these.error_m[j], these.error_m[i])
+        slow = np.full((n, n), np.nan)
+        slow[i, j] = np.maximum(metres - travel_time.SLACK_M, 0)
+        slow /= travel_time.VEHICLE_MPS
+    chain = travel.Chain(
+        start=these.start,
+        end=these.end,
+        first=these.first,
+        last=these.last,
+        error_m=these.error_m,
+        camera_no=these.camera_no,
+        passed=np.concatenate([[0], np.cumsum(these.certain)]),
+    )
+    can = travel.steps(chain, slow, travel.rules())
+    i, j = np.divmod(can.at, n)
+    mass = np.log(c.PRIOR_NEXT) - np.log(reachable(these.last, these.end, seen))
+    score = mass[i] - np.log(these.rate)[j]
+    score += np.log(np.maximum(spread(can.metres, can.wait), 1e-300))
+    short = np.flatnonzero(can.missing)
+    score[short] += travel.penalty(can.missing[short])
+    step = np.full((n, n), -np.inf)
+    step.ravel()[can.at] = score
+    conflicts = []
     for one, other in pairwise(np.flatnonzero(these.certain).tolist()):
         if not np.isfinite(step[one, other]):
             step[one, other] = _IMPOSSIBLE
             conflicts.append((one, other))
     barred = None
-    if slow is not None:
-        barred = np.zeros((n, n), dtype=bool)
-        barred[i, j] = slow - gap > c.CLOCK_LIMIT_SECONDS
+    if len(slow):
+        gap = these.start[None, :] - these.end[:, None]
+        barred = slow - gap > c.CLOCK_LIMIT_SECONDS
     return Steps(step, np.isfinite(step), tuple(conflicts), barred)
 
 
@@ -260,10 +273,7 @@ def _walk_on(
     if these.looks is not None and these.trusted is not None:
         # Of two passes neither of which is known for his, each may vouch for the
         # other: but somebody else dressed like him goes on in the same way.
-        loose = ~(these.trusted[:, None] | these.trusted[None, :])
-        score = np.clip(step + these.looks[None, :], -700, 700)
-        bound = -np.logaddexp(0.0, -score) - these.looks[None, :]
-        np.copyto(step, bound, where=loose & np.isfinite(step))
+        chains.vouched(step, these.looks, these.trusted)
     if these.before is None or these.linked is None:
         return
     later = np.flatnonzero(these.before >= 0)
@@ -297,74 +307,3 @@ def _ends(these: Candidates, seen: Seen) -> tuple[np.ndarray, np.ndarray, float]
         finish[: sure[-1]] = -np.inf
         nothing = -np.inf
     return begin, finish, nothing
-
-
-def _viterbi(
-    llr: np.ndarray,
-    step: np.ndarray,
-    begin: np.ndarray,
-    finish: np.ndarray,
-    nothing: float,
-) -> np.ndarray:
-    n = len(llr)
-    best, back = begin + llr, np.full(n, -1, dtype=np.int64)
-    for j in range(1, n):
-        ways = best[:j] + step[:j, j]
-        i = int(np.argmax(ways))
-        if ways[i] + llr[j] > best[j]:
-            best[j], back[j] = ways[i] + llr[j], i
-    total = best + finish
-    last = int(np.argmax(total))
-    if not total[last] > nothing:
-        return np.empty(0, np.int64)
-    rows = [last]
-    while back[rows[-1]] >= 0:
-        rows.append(int(back[rows[-1]]))
-    return np.array(rows[::-1], dtype=np.int64)
-
-
-def _posteriors(
-    llr: np.ndarray,
-    step: np.ndarray,
-    begin: np.ndarray,
-    finish: np.ndarray,
-    nothing: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Posterior [n], log forward [n], log backward [n], log of the whole."""
-    n = len(llr)
-    forward = begin + llr
-    for j in range(1, n):
-        ways = _logsum(forward[:j] + step[:j, j])
-        forward[j] = np.logaddexp(forward[j], ways + llr[j])
-    backward = finish.copy()
-    for i in range(n - 2, -1, -1):
-        ways = _logsum(step[i, i + 1 :] + llr[i + 1 :] + backward[i + 1 :])
-        backward[i] = np.logaddexp(backward[i], ways)
-    total = float(np.logaddexp(_logsum(forward + finish), nothing))
-    posterior = np.exp(np.minimum(forward + backward - total, 0.0))
-    return posterior, forward, backward, total
-
-
-def _clash(rows: np.ndarray, these: Candidates) -> int | None:
-    """The weaker of two passes of a path that overlap before one camera, if any."""
-    for k in range(len(rows)):
-        for later in rows[k + 1 :]:
-            if these.start[later] >= these.end[rows[k]]:
-                continue
-            overlap = these.end[rows[k]] - these.start[later]
-            if (
-                these.camera_no[later] == these.camera_no[rows[k]]
-                and overlap > c.SAME_CAMERA_OVERLAP_SECONDS
-            ):
-                pair = [int(rows[k]), int(later)]
-                free = [row for row in pair if not these.certain[row]]
-                if free:
-                    return min(free, key=lambda row: float(these.llr[row]))
-    return None
-
-
-def _logsum(values: np.ndarray) -> float:
-    peak = values.max(initial=-np.inf)
-    if not np.isfinite(peak):
-        return -np.inf
-    return float(peak + np.log(np.exp(values - peak).sum()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.trace import constants as c
+from pipeline.trace import stretches
 from pipeline.trace.field import Cells, Field
 from pipeline.trace.motion import spread, spread_bound
 
@@ -66,24 +67,45 @@ def _between(field: Field, a: int, b: int, day: int) -> Reached:
 
 def _best(field: Field, a: int, b: int, rows: np.ndarray) -> Reached:
     score = _score(field, a, b, rows)
-    best = np.lexsort((rows, -score))[: c.REACHED]
+    return _ranked(rows, score)
+
+
+def _ranked(rows: np.ndarray, score: np.ndarray) -> Reached:
+    """The best of some rows, of equal ones the earlier first."""
+    best = np.argsort(-score)
+    if (np.diff(score[best]) == 0).any():
+        best = np.lexsort((rows, -score))
+    best = best[: c.REACHED]
     return Reached(rows[best], score[best])
 
 
 def _score(field: Field, a: int, b: int, rows: np.ndarray) -> np.ndarray:
     """Log density [k] of being seen there after `a`, and at `b` after that."""
+    ground = field.ground
+    return _scored(field, a, b, (ground.first, ground.last, ground.start), rows, rows)
+
+
+def _scored(
+    field: Field,
+    a: int,
+    b: int,
+    where: tuple[np.ndarray, np.ndarray, np.ndarray],
+    at: np.ndarray,
+    rows: np.ndarray,
+) -> np.ndarray:
+    """As `_score`; first, last and start of the rows stand at `at` [k] of `where`."""
+    first, last, start = where
     score = np.zeros(len(rows))
     if a >= 0:
-        apart = field.first[rows] - field.last[a]
-        score += _log(apart, field.start[rows] - field.end[a])
+        apart = stretches.apart(field.last[a], first, at)
+        score += _log(apart, start[at] - field.end[a])
     if b >= 0:
-        apart = field.last[rows] - field.first[b]
+        apart = stretches.apart(field.first[b], last, at)
         score += _log(apart, field.start[b] - field.end[rows])
     return score
 
 
-def _log(apart: np.ndarray, gap: np.ndarray) -> np.ndarray:
-    metres = np.hypot(apart[:, 0], apart[:, 1])
+def _log(metres: np.ndarray, gap: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(spread(metres, np.maximum(gap, 0)), 1e-300)))
 
 
@@ -108,7 +130,7 @@ class _Stretch:
         width = len(self.edges) - 1
         cell = np.repeat(np.arange(len(cells.middle)), width)
         moment = np.tile(np.arange(width), len(cells.middle))
-        bound = self._bound(cells.middle[cell], cells.radius[cell], moment)
+        bound = self._bound(cells.middle, cells.radius, cell, moment)
         order = np.argsort(-bound, kind="stable")
         rows = np.empty(0, dtype=np.int64)
         score, floor = np.empty(0), -np.inf
@@ -117,34 +139,36 @@ class _Stretch:
             some = some[bound[some] >= floor]
             if not len(some):
                 break
-            new = self._open(cells, cell[some], moment[some], floor)
-            rows = np.concatenate([rows, new])
-            score = np.concatenate([score, _score(self.field, self.a, self.b, new)])
+            new, value = self._open(cells, cell[some], moment[some], floor)
+            rows, score = np.concatenate([rows, new]), np.concatenate([score, value])
             if len(rows) > c.REACHED:
-                kept = np.argpartition(-score, c.REACHED - 1)[: c.REACHED]
-                floor = float(score[kept].min())
+                floor = -float(np.partition(-score, c.REACHED - 1)[c.REACHED - 1])
                 kept = np.flatnonzero(score >= floor)
                 rows, score = rows[kept], score[kept]
-        best = np.lexsort((rows, -score))[: c.REACHED]
-        return Reached(rows[best], score[best])
+        return _ranked(rows, score)
 
     def _open(
         self, cells: Cells, cell: np.ndarray, moment: np.ndarray, floor: float
-    ) -> np.ndarray:
-        """Rows before the cameras of some cells, at some moments, that may matter."""
-        field = self.field
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of cells at moments that may score `floor`, and their scores."""
+        ground = self.field.ground
         camera = np.concatenate([cells.members[k] for k in cell])
         when = np.repeat(moment, [len(cells.members[k]) for k in cell])
-        bound = self._bound(field.middle[camera], field.radius[camera], when)
-        some = bound >= floor
-        when = when[some]
-        return field.before(camera[some], self.edges[when], self.edges[when + 1])
+        if floor > -np.inf:
+            some = stretches.busy(ground, camera, when, self.edges)
+            camera, when = camera[some], when[some]
+            bound = self._bound(ground.middle, ground.radius, camera, when)
+            some = np.flatnonzero(bound >= floor)
+            camera, when = camera[some], when[some]
+        at, rows = stretches.passes(ground, camera, when, self.edges)
+        where = ground.froms, ground.tos, ground.begins
+        return rows, _scored(self.field, self.a, self.b, where, at, rows)
 
     def _bound(
-        self, middle: np.ndarray, radius: np.ndarray, moment: np.ndarray
+        self, middle: np.ndarray, radius: np.ndarray, at: np.ndarray, moment: np.ndarray
     ) -> np.ndarray:
-        """Most that `_score` can be [k] within `radius` of places, at moments."""
-        field, result = self.field, np.zeros(len(middle))
+        """Most that `_score` can be [k] within circles, numbers `at`, at moments."""
+        field, result = self.field, np.zeros(len(at))
         begin, end = self.edges[moment], self.edges[moment + 1]
         for row, place, soonest, latest in (
             (self.a, field.last, begin - field.end[self.a], end - field.end[self.a]),
@@ -156,7 +180,7 @@ class _Stretch:
             ),
         ):
             if row >= 0:
-                metres = np.hypot(*(middle - place[row]).T) - radius
+                metres = stretches.apart(place[row], middle, at) - radius[at]
                 most = spread_bound(
                     np.maximum(metres, 0), np.maximum(soonest, 0), np.maximum(latest, 0)
                 )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.trace import constants as c
-from pipeline.trace import motion, path, travel
+from pipeline.trace import motion, path
 
 
 def chain(start, place, llr, *, length=5.0, camera=None, certain=None, rate=0.05):
@@ -42,7 +42,7 @@ def footage(place, seconds=600.0):
 def brute_force(these, seen):
     """Posteriors and best path by listing every sequence."""
     n = len(these.start)
-    score = path._steps(these, seen, travel.straight)
+    score = path._steps(these, seen)
     step, sound = score.step, score.sound
     begin, finish, nothing = path._ends(these, seen)
     llr = np.where(these.certain, 0.0, these.llr)

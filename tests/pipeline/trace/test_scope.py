@@ -13,7 +13,7 @@ import pytest
 from pipeline.casebook import orders
 from pipeline.store import compact, groups, layout, reader
 from pipeline.trace import constants as c
-from pipeline.trace import observations, reach
+from pipeline.trace import observations, reach, stretches
 from pipeline.trace.field import Field
 from pipeline.trace.motion import spread, spread_bound
 from pipeline.trace.observations import Scope
@@ -245,10 +245,14 @@ def test_the_best_in_reach_are_found_without_looking_at_each(
     monkeypatch.setattr(reach, "_FEW", 0)
     monkeypatch.setattr(reach, "_AT_ONCE", 2)
     opened: list[int] = []
-    score = reach._score
-    monkeypatch.setattr(
-        reach, "_score", lambda f, a, b, r: opened.append(len(r)) or score(f, a, b, r)
-    )
+    look = stretches.passes
+
+    def counted(*what):
+        found = look(*what)
+        opened.append(len(found[1]))
+        return found
+
+    monkeypatch.setattr(stretches, "passes", counted)
     day = int(field.day[0])
     for a, b in ((10, 800), (-1, 400), (300, -1), (5, 12), (-1, -1)):
         low = 0 if a < 0 else int(np.searchsorted(field.start, field.end[a]))

@@ -1,0 +1,81 @@
+"""Stretches: passes before cameras at moments, looked up by compiled code."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from pipeline.trace.followers import Ground
+
+
+@numba.njit(cache=True, nogil=True)
+def busy(
+    ground: Ground, camera: np.ndarray, moment: np.ndarray, edges: np.ndarray
+) -> np.ndarray:
+    """Numbers int64 [m] of those that may have a pass.
+
+    Parameters
+    ----------
+    camera, moment : int64 [k], of `ground`, and of stretches between `edges`.
+    edges : float64 [e], Unix seconds, ascending.
+    """
+    result, used = np.empty(len(camera), np.int64), 0
+    for k in range(len(camera)):
+        first, after = _between(
+            ground, camera[k], edges[moment[k]], edges[moment[k] + 1]
+        )
+        if first < after:
+            result[used] = k
+            used += 1
+    return result[:used]
+
+
+@numba.njit(cache=True, nogil=True)
+def passes(
+    ground: Ground, camera: np.ndarray, moment: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the passes of cameras that begin at moments; arguments as of `busy`.
+
+    Returns
+    -------
+    Places int64 [m] in the order of `ground`, and their rows int64 [m].
+    """
+    room = 0
+    for k in range(len(camera)):
+        first, after = _between(
+            ground, camera[k], edges[moment[k]], edges[moment[k] + 1]
+        )
+        room += max(after - first, 0)
+    places, rows, used = np.empty(room, np.int64), np.empty(room, np.int64), 0
+    for k in range(len(camera)):
+        begin, end = edges[moment[k]], edges[moment[k] + 1]
+        first, after = _between(ground, camera[k], begin, end)
+        for n in range(first, after):
+            if ground.begins[n] >= begin and ground.begins[n] < end:
+                places[used], rows[used] = n, ground.order[n]
+                used += 1
+    return places[:used], rows[:used]
+
+
+@numba.njit(cache=True, nogil=True)
+def apart(place: np.ndarray, where: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Metres [m] from a place [2] to some of others, float64 [n, 2], numbers `at`."""
+    result = np.empty(len(at))
+    for k in range(len(at)):
+        east, north = where[at[k], 0] - place[0], where[at[k], 1] - place[1]
+        result[k] = math.hypot(east, north)
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _between(ground: Ground, camera: int, begin: float, end: float) -> tuple[int, int]:
+    """Where passes of a camera between moments lie in the order, and a few others."""
+    low = math.floor((begin - ground.zero) / ground.stretch_s)
+    high = math.floor((end - ground.zero) / ground.stretch_s) + 1
+    base = camera * ground.stretches
+    return (
+        ground.stretch[base + min(max(low, 0), ground.stretches)],
+        ground.stretch[base + min(max(high, 0), ground.stretches)],
+    )
