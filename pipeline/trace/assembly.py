@@ -15,12 +15,13 @@ from pipeline.trace import (
     exposure,
     gaps,
     legs,
+    listed,
     neighbours,
     path,
     pinned,
     review,
 )
-from pipeline.trace.columns import floats, lonlat, moment
+from pipeline.trace.columns import lonlat, moment
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
 from pipeline.trace.search import Evidence
@@ -145,20 +146,15 @@ def _sightings(
 ) -> pa.Table:
     these = passes.take(shown)
     lon, lat = lonlat((these.first + these.last) / 2)
-    stored = these.stored(["part_key", "camera_id", "best_at", "mask_probability"])
-    keys = stored["part_key"].to_numpy()
-    clips = np.flatnonzero(np.isin(footage.part_key, keys))
-    part = dict(zip(footage.part_key[clips].tolist(), clips.tolist(), strict=True))
-    cameras = stored["camera_id"].to_pylist()
-    best = stored["best_at"].to_pylist()
-    probability = floats(stored["mask_probability"])
+    stored = listed.of(passes, shown)
+    clips = footage.of_parts(stored.part_key)
     states = these.mask_state(np.arange(len(these)))
     chosen = set(on_path.tolist())
     cloth = _clothing(passes, shown, seeds)
     records: list[dict[str, Any]] = []
     for k, row in enumerate(shown):
         tracklet = int(these.ids[k])
-        clip = part.get(int(keys[k]))
+        clip = clips[k]
         seed = tracklet in seeds
         told = evidence.of(int(row))
         similarity = 1.0 if seed else float(evidence.similarity[told])
@@ -168,7 +164,7 @@ def _sightings(
             {
                 "sighting": k,
                 "tracklet_id": tracklet,
-                "camera_id": cameras[k],
+                "camera_id": stored.camera_id[k],
                 "camera_no": int(these.camera_no[k]),
                 "start_at": moment(these.start[k]),
                 "end_at": moment(these.end[k]),
@@ -182,10 +178,10 @@ def _sightings(
                 "on_path": int(row) in chosen,
                 "review": decided.state(tracklet),
                 "mask_state": str(states[k]),
-                "mask_probability": _or_none(probability[k]),
+                "mask_probability": _or_none(stored.mask_probability[k]),
                 "footage_id": _name(footage, "footage_id", clip),
                 "source": _name(footage, "source", clip),
-                "best_at": best[k],
+                "best_at": stored.best_at[k],
             }
         )
     return pa.Table.from_pylist(records, schema=SIGHTING)
@@ -244,16 +240,18 @@ def _episodes(
     near: contacts.Near,
     number: dict[int, int],
 ) -> pa.Table:
-    theirs = passes.take(passes.rows(np.unique(near.tracklet).tolist()))
-    names = theirs.stored(["camera_id"])["camera_id"].to_pylist()
-    cameras = dict(zip(theirs.ids.tolist(), names, strict=True))
-    records = []
+    theirs = passes.rows(np.unique(near.tracklet).tolist())
+    names = listed.cameras(passes, theirs)
+    cameras = dict(zip(passes.ids[theirs].tolist(), names, strict=True))
+    middle = [
+        [near.east_m[episode.rows].mean(), near.north_m[episode.rows].mean()]
+        for person in people
+        for episode in person.episodes
+    ]
+    lon, lat = lonlat(np.array(middle).reshape(-1, 2))
+    records: list[dict[str, Any]] = []
     for person in people:
         for episode in person.episodes:
-            middle = np.array(
-                [[near.east_m[episode.rows].mean(), near.north_m[episode.rows].mean()]]
-            )
-            lon, lat = lonlat(middle)
             records.append(
                 {
                     "contact": person.name,
@@ -266,8 +264,8 @@ def _episodes(
                     "least_metres": episode.least_metres,
                     "patient_mask": episode.patient_mask,
                     "contact_mask": episode.contact_mask,
-                    "lon": float(lon[0]),
-                    "lat": float(lat[0]),
+                    "lon": float(lon[len(records)]),
+                    "lat": float(lat[len(records)]),
                 }
             )
     return pa.Table.from_pylist(records, schema=EPISODE)
@@ -307,9 +305,9 @@ def _airspace(
     ]
     within = np.ones(len(wide.second), dtype=bool)
     dose = exposure.of_contacts(others, wide, within, unknowns)
-    theirs = passes.take(passes.rows([p.tracklets[0] for p in others]))
-    names = theirs.stored(["camera_id"])["camera_id"].to_pylist()
-    cameras = dict(zip(theirs.ids.tolist(), names, strict=True))
+    theirs = passes.rows([p.tracklets[0] for p in others])
+    names = listed.cameras(passes, theirs)
+    cameras = dict(zip(passes.ids[theirs].tolist(), names, strict=True))
     return company.airspace(others, wide, cameras, dose)
 
 

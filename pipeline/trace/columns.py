@@ -54,3 +54,12 @@ def ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = np.arange(int(end[-1]) if len(end) else 0)
     at += np.repeat(low - end + count, count)
     return at, count
+
+
+def pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different pairs of two columns int [n]: [k, 2] in order, and which each is."""
+    first, a = np.unique(one, return_inverse=True)
+    second, b = np.unique(other, return_inverse=True)
+    found, which = np.unique(a * len(second) + b, return_inverse=True)
+    a, b = np.divmod(found, max(len(second), 1))
+    return np.column_stack([first[a], second[b]]), which

@@ -19,6 +19,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.columns import floats, seconds, texts
 
 _UNKNOWN = MASK_STATES.index("unknown")
+_TRACKED = ["tracklet_id", "at", "east_cm", "north_cm", "mask_state"]
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,10 @@ def interpolate(
     showed a face, else of the pass's most frequent state.
     """
     keep = ~np.isnan(floats(detections["east_cm"]))
-    table = detections.filter(pa.array(keep)).sort_by(
-        [("tracklet_id", "ascending"), ("at", "ascending")]
+    table = (
+        detections.select(_TRACKED)
+        .filter(pa.array(keep))
+        .sort_by([("tracklet_id", "ascending"), ("at", "ascending")])
     )
     owner = table["tracklet_id"].to_numpy().astype(np.int64)
     at = seconds(table["at"])
@@ -345,13 +348,14 @@ def _mask_codes(table: pa.Table) -> np.ndarray:
 
 def _filled_masks(owner: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill unknown moments with the pass's prevailing known state."""
-    filled = mask.copy()
-    for one in np.unique(owner[mask == _UNKNOWN]):
-        rows = owner == one
-        known = mask[rows & (mask != _UNKNOWN)]
-        if len(known):
-            filled[rows & (mask == _UNKNOWN)] = np.bincount(known).argmax()
-    return filled
+    names, which = np.unique(owner, return_inverse=True)
+    known = np.flatnonzero(mask != _UNKNOWN)
+    states = len(MASK_STATES)
+    count = np.bincount(
+        which[known] * states + mask[known], minlength=len(names) * states
+    ).reshape(-1, states)
+    most = np.where(count.any(axis=1), count.argmax(axis=1), _UNKNOWN)
+    return np.where(mask == _UNKNOWN, most[which], mask).astype(np.int8)
 
 
 def _prevailing(codes: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.trace.columns import pairs
 from pipeline.trace.contacts import Near
 from pipeline.trace.gather import UNCALIBRATED_ERROR_M
 from pipeline.trace.passes import Passes
@@ -56,10 +57,7 @@ def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
 
 def without_patient(found: Near) -> Near:
     """Leave out passes that are copies of the patient's own."""
-    _, pair = np.unique(
-        np.column_stack([found.tracklet, found.patient]), axis=0, return_inverse=True
-    )
-    pair = pair.ravel()
+    _, pair = pairs(found.tracklet, found.patient)
     count = np.bincount(pair)
     alike = np.bincount(pair, weights=found.metres <= _METRES)
     copies = (count >= _SECONDS) & (alike == count)
@@ -89,15 +87,10 @@ def among(found: Near) -> dict[int, int]:
         )
     if not one:
         return {}
-    pairs, number = np.unique(
-        np.column_stack([np.concatenate(one), np.concatenate(other)]),
-        axis=0,
-        return_inverse=True,
-    )
-    number = number.ravel()
+    both, number = pairs(np.concatenate(one), np.concatenate(other))
     count = np.bincount(number)
     alike = np.bincount(number, weights=np.concatenate(apart) <= _METRES)
     result: dict[int, int] = {}
-    for a, b in pairs[(count >= _SECONDS) & (alike == count)].tolist():
+    for a, b in both[(count >= _SECONDS) & (alike == count)].tolist():
         result[b] = result.get(a, a)  # ascending: the first is known by now
     return result

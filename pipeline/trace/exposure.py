@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import h3
+import numba
 import numpy as np
 import pyarrow as pa
 
@@ -65,18 +66,46 @@ def doses(
     # Seconds alike in every known respect are drawn once: distance to 5 cm.
     distance = np.maximum(found.metres, c.DOSE_LEAST_METRES)
     bucket = np.rint(distance * 20).astype(np.int64)
-    key = np.column_stack(
-        [groups, found.patient_mask, found.contact_mask, indoors, bucket]
-    ).astype(np.int64)
-    unique, times = np.unique(key, axis=0, return_counts=True)
-    for start in range(0, len(unique), 4096):
-        part, n = unique[start : start + 4096], times[start : start + 4096]
-        d = np.maximum(part[:, 4] / 20, c.DOSE_LEAST_METRES)[:, None]
-        rate = (c.DOSE_REFERENCE_METRES / d) ** unknowns.exponent[None, :]
-        rate *= unknowns.outward[part[:, 1]] * unknowns.inward[part[:, 2]]
-        rate *= np.where(part[:, 3:4] == 1, 1.0, unknowns.outdoors[None, :])
-        np.add.at(result, part[:, 0], rate * n[:, None] / c.DOSE_REFERENCE_SECONDS)
+    buckets, bucket = np.unique(bucket, return_inverse=True)
+    masks = found.patient_mask.astype(np.int64) * 4 + found.contact_mask
+    key = (groups.astype(np.int64) * 16 + masks) * 2 + indoors
+    unique, times = np.unique(key * len(buckets) + bucket, return_counts=True)
+    metres = np.maximum(buckets / 20, c.DOSE_LEAST_METRES)[:, None]
+    diluted = (c.DOSE_REFERENCE_METRES / metres) ** unknowns.exponent[None, :]
+    through = unknowns.outward[:, None] * unknowns.inward[None, :]
+    _add(
+        result, unique, times / c.DOSE_REFERENCE_SECONDS, diluted,
+        through.reshape(16, -1), unknowns.outdoors,
+    )  # fmt: skip
     return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(
+    result: np.ndarray,
+    key: np.ndarray,
+    times: np.ndarray,
+    diluted: np.ndarray,
+    through: np.ndarray,
+    outdoors: np.ndarray,
+) -> None:
+    """Add doses to the groups' [g, d], in place.
+
+    Parameters
+    ----------
+    key : int64 [k], of group, masks (16), indoors (2) and distance (b) in one.
+    times : float64 [k], how often, in reference exposures.
+    diluted : float64 [b, d]; through : float64 [16, d]; outdoors : float64 [d].
+    """
+    for k in range(len(key)):
+        rest, distance = divmod(key[k], len(diluted))
+        rest, inside = divmod(rest, 2)
+        group, masks = divmod(rest, 16)
+        for draw in range(len(outdoors)):
+            rate = diluted[distance, draw] * through[masks, draw]
+            if not inside:
+                rate *= outdoors[draw]
+            result[group, draw] += rate * times[k]
 
 
 def index(dose: np.ndarray) -> np.ndarray:

@@ -40,8 +40,10 @@ def between(
     """
     count = max(len(mine) - 1, 0)
     cameras, expected = np.zeros(count, dtype=np.int64), np.zeros(count)
-    number = np.array(sorted(places), dtype=np.int64)
-    where = np.array([places[int(one)] for one in number]).reshape(-1, 2)
+    number = np.fromiter(places, dtype=np.int64, count=len(places))
+    where = np.array(list(places.values()), dtype=float).reshape(-1, 2)
+    order = np.argsort(number)
+    number, where = number[order], where[order]
     for k in range(count):
         a, b = mine.last[k], mine.first[k + 1]
         begin, finish = float(mine.end[k]), float(mine.start[k + 1])
@@ -85,11 +87,16 @@ def decisive(passes: Passes) -> float:
 
 def _beside(where: np.ndarray, a: np.ndarray, b: np.ndarray, band: float) -> np.ndarray:
     """Which places [n, 2] lie within `band` metres of the line from a to b."""
+    low, high = np.minimum(a, b) - 2 * band, np.maximum(a, b) + 2 * band
+    east, north = where.T
+    result = (east > low[0]) & (east < high[0]) & (north > low[1]) & (north < high[1])
+    some = np.flatnonzero(result)
     way = b - a
     length = max(float(way @ way), 1e-9)
-    along = np.clip((where - a) @ way / length, 0.0, 1.0)
+    along = np.clip((where[some] - a) @ way / length, 0.0, 1.0)
     foot = a + along[:, None] * way
-    return np.asarray(np.hypot(*(where - foot).T) <= band)
+    result[some] = np.hypot(*(where[some] - foot).T) <= band
+    return np.asarray(result)
 
 
 def _recorded(
@@ -98,11 +105,8 @@ def _recorded(
     """Share [n] of a time that cameras recorded."""
     if not len(numbers):
         return np.zeros(0)
-    rows = np.flatnonzero(
-        np.isin(footage.camera_no, numbers)
-        & (footage.start < finish)
-        & (footage.end > begin)
-    )
+    rows = footage.of_cameras(numbers)
+    rows = rows[(footage.start[rows] < finish) & (footage.end[rows] > begin)]
     both = np.minimum(footage.end[rows], finish) - np.maximum(
         footage.start[rows], begin
     )

@@ -22,6 +22,11 @@ from pipeline.trace.observations import Passes, Scope
 
 #: Seconds before and after a sighting in which others are looked at.
 _AROUND_S = 10.0
+#: What is looked at of a detection.
+_COLUMNS = [
+    "tracklet_id", "camera_no", "at", "x", "y", "w", "h", "east_cm", "north_cm",
+    "mask_state",
+]  # fmt: skip
 #: Hours of a path whose detections are remembered.
 _REMEMBERED = 256
 
@@ -53,7 +58,7 @@ def detections(scope: Scope, mine: Passes) -> pa.Table:
                 memory.pop(next(iter(memory)))
             memory[of_hour] = _of_hour(scope, of_hour)
         parts.append(memory[of_hour])
-    return pa.concat_tables(parts) if parts else DETECTION.empty_table()
+    return pa.concat_tables(parts or [DETECTION.empty_table().select(_COLUMNS)])
 
 
 def _of_hour(scope: Scope, spans: tuple[tuple[int, float, float], ...]) -> pa.Table:
@@ -63,6 +68,7 @@ def _of_hour(scope: Scope, spans: tuple[tuple[int, float, float], ...]) -> pa.Ta
         moment(min(start for _, start, _ in spans)),
         moment(max(end for _, _, end in spans)),
     )
+    table = table.select(_COLUMNS)
     camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
     kept = np.zeros(len(at), dtype=bool)
     for number, start, end in spans:
@@ -107,17 +113,23 @@ def near(
     owner = table["tracklet_id"].to_numpy()
     camera = table["camera_no"].to_numpy().astype(np.int64)
     seen = passes.ids[passes.rows(np.unique(owner).tolist())]
-    visible = np.isin(owner, seen) & ~np.isin(owner, mine.ids)
-    parts = []
-    for number in np.unique(mine.camera_no):
-        here = camera == number
-        some = table.filter(pa.array(here))
+    cameras = np.unique(mine.camera_no)
+    kept = np.isin(camera, cameras) & np.isin(owner, seen) & ~np.isin(owner, mine.ids)
+    for number in cameras:
+        here = np.flatnonzero(camera == number)
         ours = mine.ids[mine.camera_no == number]
-        doubles = contacts.same_bodies(some, ours.tolist())
-        kept = here & visible & ~np.isin(owner, sorted(doubles))
-        others = contacts.interpolate(table.filter(pa.array(kept)))
+        doubles = contacts.same_bodies(table.take(pa.array(here)), ours.tolist())
+        if doubles:
+            kept[here] &= ~np.isin(owner[here], sorted(doubles))
+    others = contacts.interpolate(table.filter(pa.array(kept)))
+    # Each pass is before one camera.
+    passing, first = np.unique(owner, return_index=True)
+    theirs = camera[first[np.searchsorted(passing, others.tracklet)]]
+    parts = []
+    for number in cameras:
+        ours = mine.ids[mine.camera_no == number]
         patient = pick(tracks, np.isin(tracks.tracklet, ours))
-        parts.append(contacts.near(patient, others, rule))
+        parts.append(contacts.near(patient, pick(others, theirs == number), rule))
     if not parts:
         nobody = pick(tracks, np.zeros(len(tracks.second), dtype=bool))
         return contacts.near(nobody, nobody, rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -119,6 +120,38 @@ class Footage:
     start: np.ndarray  #: float64 [m], Unix seconds, cut to the window
     end: np.ndarray  #: float64 [m]
     names: pa.Table  #: footage_id and source, m rows
+
+    @cached_property
+    def cameras(self) -> np.ndarray:
+        """Numbers of its cameras int64 [c], ascending."""
+        return np.asarray(np.unique(self.camera_no))
+
+    @cached_property
+    def _by_camera(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.camera_no, kind="stable")
+        return order, self.camera_no[order]
+
+    @cached_property
+    def _by_part(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.part_key, kind="stable")
+        return order, self.part_key[order]
+
+    def of_cameras(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows int64 [k] of some cameras, camera by camera, in order."""
+        order, known = self._by_camera
+        low = np.searchsorted(known, numbers)
+        high = np.searchsorted(known, numbers, side="right")
+        return np.asarray(order[ranges(low, high)[0]])
+
+    def of_parts(self, keys: Sequence[int]) -> list[int | None]:
+        """Row of each of some parts; None where it is not here."""
+        order, known = self._by_part
+        wanted = np.asarray(keys, dtype=np.int64)
+        at = np.searchsorted(known, wanted, side="right") - 1
+        return [
+            int(order[k]) if k >= 0 and known[k] == key else None
+            for k, key in zip(at.tolist(), wanted.tolist(), strict=True)
+        ]
 
     def seconds_by_camera(self) -> dict[int, float]:
         """Seconds of analysed footage of each camera number."""

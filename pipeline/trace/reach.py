@@ -21,7 +21,7 @@ _FEW = 30_000
 #: Sides of the cells that cameras are put into, metres.
 _CELL_M = 400.0
 #: Cells opened at a time, so that few are opened in vain.
-_AT_ONCE = 64
+_AT_ONCE = 256
 #: Moments of a stretch that bound its cells: seconds from either end.
 _STEPS = np.array([30, 60, 120, 240, 480, 900, 1800, 3600, 7200, 14_400, 43_200.0])
 

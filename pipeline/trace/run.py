@@ -24,6 +24,7 @@ from pipeline.trace import (
     clocks,
     gaps,
     haste,
+    listed,
     path,
     results,
     review,
@@ -108,7 +109,6 @@ def trace(
     started = time.perf_counter()
     clock = _Stages(progress, started, authorisation, settings)
     try:
-        results.demand(authorisation, settings)
         scope = Scope(authorisation, settings, registry)
         clock.stage("read")
         passes, footage = scope.passes(clock.within), scope.footage()
@@ -143,7 +143,7 @@ def trace(
     clock.stage("store")
     name = results.new_run()
     spent = time.perf_counter() - started
-    searched = len(set(footage.camera_no.tolist()))
+    searched = len(footage.cameras)
     made["run"] = _run_table(
         authorisation, name, seeds, passes, searched, rule or Rule(), spent, hasty
     )
@@ -192,7 +192,7 @@ def _remarks(
     ways: streets.Streets | None,
 ) -> tuple[str, ...]:
     remarks = [*seeds.remarks, *evidence.remarks]
-    cameras = len(set(footage.camera_no.tolist()))
+    cameras = len(footage.cameras)
     share = cameras / max(len(scope.cameras), 1)
     others = [k for k in found.rows if int(passes.ids[rows[k]]) not in seeds.certain]
     if not others:
@@ -212,7 +212,7 @@ def _remarks(
             f"path with a probability of {fits[k]:.0%} only; ask again, or review the "
             "sightings before and after."
         )
-    remarks += _odd_clocks(passes, passes.take(rows[found.rows]), ways)
+    remarks += _odd_clocks(passes, rows[found.rows], ways)
     for i, j in found.conflicts:
         one, other = int(passes.ids[rows[i]]), int(passes.ids[rows[j]])
         remarks.append(
@@ -231,10 +231,10 @@ def _remarks(
 
 
 def _odd_clocks(
-    passes: Passes, mine: Passes, ways: streets.Streets | None
+    passes: Passes, rows: np.ndarray, ways: streets.Streets | None
 ) -> list[str]:
     """Tell of steps of the path that clocks or places must be wrong to allow."""
-    names = mine.stored(["camera_id"])["camera_id"].to_pylist()
+    mine = passes.take(rows)
     told, asked = [], set()
     for k in range(len(mine) - 1):
         error = 2 * float(np.hypot(mine.error_m[k], mine.error_m[k + 1]))
@@ -247,6 +247,7 @@ def _odd_clocks(
         short = need - float(mine.start[k + 1] - mine.end[k])
         if metres <= c.OVERLAP_METRES or short <= 2 * c.CLOCK_SD_SECONDS:
             continue
+        names = listed.cameras(passes, rows)
         told.append(
             f"Between {names[k]} and {names[k + 1]} the path is {short:.0f} s too "
             "fast for a vehicle: one of their clocks is wrong, or one of the two "
@@ -355,7 +356,7 @@ class _Stages:
         now = time.perf_counter()
         self.spent[self._name] = now - self._at
         self._at, self._name = now, name
-        if name != "done":
+        if name not in ("store", "done"):  # writing the result asks for itself
             results.demand(self._authorisation, self._settings)
         if self._progress is not None:
             self._progress(name, self._SHARES[name])

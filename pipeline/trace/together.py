@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.store.ids import camera_no_of
 from pipeline.trace import constants as c
+from pipeline.trace.columns import pairs
 from pipeline.trace.contacts import Near, Tracks
 from pipeline.trace.linking import People
 from pipeline.trace.passes import Passes
@@ -23,14 +24,11 @@ def going(wide: Near, passes: Passes, mine: Passes) -> np.ndarray:
     ----------
     wide : seconds within the rule and `STEADY_METRES` beyond.
     """
-    pairs, number = np.unique(
-        np.column_stack([wide.tracklet, wide.patient]), axis=0, return_inverse=True
-    )
-    number = number.ravel()
-    if not len(pairs):
+    both, number = pairs(wide.tracklet, wide.patient)
+    if not len(both):
         return np.zeros(0, dtype=bool)
     count = np.bincount(number)
-    theirs, ours = pairs.T
+    theirs, ours = both.T
     begin = np.maximum(_of(theirs, passes, "start"), _of(ours, mine, "start"))
     end = np.minimum(_of(theirs, passes, "end"), _of(ours, mine, "end"))
     common = np.maximum(end - begin, 0) + 1
