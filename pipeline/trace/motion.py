@@ -166,7 +166,7 @@ def _over_city(
     until: float,
 ) -> np.ndarray:
     """As `_reachable`, from a table of the spread summed over time."""
-    metres, seconds, table = _summed()
+    ring, seconds, table = _summed()
     left = np.log(np.clip(min(seen.until, until) - end, 1.0, None))
     column = np.interp(left, np.log(seconds), np.arange(len(seconds)))
     # Places to 25 m: passes of one camera share what lies around them.
@@ -175,7 +175,7 @@ def _over_city(
     for x, y in number:
         if (x, y) not in seen.around:
             seen.around[x, y] = rings.around(
-                25.0 * x, 25.0 * y, cameras, recorded, metres
+                25.0 * x, 25.0 * y, cameras, recorded, ring
             )
     if not number:
         return np.empty(0)
@@ -185,14 +185,14 @@ def _over_city(
 
 
 @lru_cache(maxsize=1)
-def _summed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spread summed over time from 0: at metres [m], up to seconds [s], [s, m]."""
+def _summed() -> tuple[rings.Rings, np.ndarray, np.ndarray]:
+    """Spread summed over time from 0: in rings [m], up to seconds [s], [s, m]."""
     metres = np.concatenate([[0.0], np.geomspace(5, 30_000, 120)])
     edges = np.concatenate([[0.0], np.geomspace(1, 60 * 86_400, 400)])
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     density = spread(metres[:, None], middle[None, :])
     table = np.ascontiguousarray(np.cumsum(density * width, axis=1).T)
-    return metres, edges[1:], table
+    return rings.rings(metres), edges[1:], table
 
 
 def _thinned(count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
+#: Square metres by which rings are looked up.
+_SIDE = 40_000.0
+
+
+class Rings(NamedTuple):
+    """Rings around a place; m rows."""
+
+    square: np.ndarray  #: float64 [m], square metres, ascending from 0: outer edges
+    begin: np.ndarray  #: int64, the ring of each multiple of `_SIDE` square metres
+
+
+def rings(metres: np.ndarray) -> Rings:
+    """Make rings of their outer edges float64 [m], metres, ascending from 0."""
+    square = metres**2
+    steps = np.arange(int(square[-1] / _SIDE) + 1) * _SIDE
+    return Rings(square, np.searchsorted(square, steps))
+
 
 @numba.njit(cache=True, nogil=True)
 def around(
-    x: float, y: float, cameras: np.ndarray, weight: np.ndarray, metres: np.ndarray
+    x: float, y: float, cameras: np.ndarray, weight: np.ndarray, ring: Rings
 ) -> np.ndarray:
     """Sum the weights of cameras [c] around a place by ring, float64 [m].
 
     Parameters
     ----------
-    cameras : float64 [c, 2], metres.
-    metres : float64 [m], ascending from 0, the outer edge of each ring; what lies
-        beyond is put into the last.
+    cameras : float64 [c, 2], metres; what lies beyond all rings is put into the last.
     """
-    last, result = len(metres) - 1, np.zeros(len(metres))
-    # In which ring to begin looking, by the side of the innermost ones.
-    side = 8 * metres[1]
-    begin = np.searchsorted(metres, np.arange(int(metres[last] / side) + 1) * side)
+    last = len(ring.square) - 1
+    result = np.zeros(last + 1)
     for k in range(len(cameras)):
         east, north = cameras[k, 0] - x, cameras[k, 1] - y
-        away = math.sqrt(east * east + north * north)
-        ring = last
-        if away < metres[last]:
-            ring = begin[int(away / side)]
-            while metres[ring] < away:
-                ring += 1
-        result[ring] += weight[k]
+        away = east * east + north * north
+        n = last
+        if away < ring.square[last]:
+            n = ring.begin[int(away / _SIDE)]
+            while ring.square[n] < away:
+                n += 1
+        result[n] += weight[k]
     return result
 
 

@@ -23,9 +23,8 @@ def busy(
     """
     result, used = np.empty(len(camera), np.int64), 0
     for k in range(len(camera)):
-        first, after = _between(
-            ground, camera[k], edges[moment[k]], edges[moment[k] + 1]
-        )
+        begin, end = edges[moment[k]], edges[moment[k] + 1]
+        first, after = _between(ground, camera[k], begin, end)
         if first < after:
             result[used] = k
             used += 1
@@ -42,17 +41,16 @@ def passes(
     -------
     Places int64 [m] in the order of `ground`, and their rows int64 [m].
     """
+    first, after = np.empty(len(camera), np.int64), np.empty(len(camera), np.int64)
     room = 0
     for k in range(len(camera)):
-        first, after = _between(
-            ground, camera[k], edges[moment[k]], edges[moment[k] + 1]
-        )
-        room += max(after - first, 0)
+        begin, end = edges[moment[k]], edges[moment[k] + 1]
+        first[k], after[k] = _between(ground, camera[k], begin, end)
+        room += max(after[k] - first[k], 0)
     places, rows, used = np.empty(room, np.int64), np.empty(room, np.int64), 0
     for k in range(len(camera)):
         begin, end = edges[moment[k]], edges[moment[k] + 1]
-        first, after = _between(ground, camera[k], begin, end)
-        for n in range(first, after):
+        for n in range(first[k], after[k]):
             if ground.begins[n] >= begin and ground.begins[n] < end:
                 places[used], rows[used] = n, ground.order[n]
                 used += 1
@@ -65,7 +63,7 @@ def apart(place: np.ndarray, where: np.ndarray, at: np.ndarray) -> np.ndarray:
     result = np.empty(len(at))
     for k in range(len(at)):
         east, north = where[at[k], 0] - place[0], where[at[k], 1] - place[1]
-        result[k] = math.hypot(east, north)
+        result[k] = math.sqrt(east * east + north * north)
     return result
 
 

@@ -81,8 +81,8 @@ def steps(these: Chain, slow: np.ndarray, rule: Rules) -> Steps:
             if same and gap < -rule.same_camera_s:
                 continue
             east, north = these.first[j, 0] - x, these.first[j, 1] - y
-            away = math.hypot(east, north)
-            error = math.hypot(these.error_m[j], these.error_m[i])
+            away = math.sqrt(east * east + north * north)
+            error = math.sqrt(these.error_m[j] ** 2 + these.error_m[i] ** 2)
             near = away <= rule.overlap_m + 2 * error
             if not same and not near and gap < -rule.clock_s:
                 continue
@@ -91,8 +91,7 @@ def steps(these: Chain, slow: np.ndarray, rule: Rules) -> Steps:
             if same or not near or gap >= 0:
                 # Places are uncertain: a step may be shorter by twice both errors.
                 share = min(max(1 - 2 * error / max(away, 1e-6), 0.0), 1.0)
-                sure = math.hypot(east * share, north * share) - rule.slack_m
-                need = max(sure, 0.0) / rule.fastest_mps
+                need = max(away * share - rule.slack_m, 0.0) / rule.fastest_mps
                 if len(slow) and slow[i, j] > need:
                     need = slow[i, j]
                 short = max(need - gap, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,46 @@ def test_equals_the_sum_over_all_sequences(data, n):
         assert tuple(found.most_probable) == rows
         if np.isfinite(most):
             assert gain(tuple(found.rows)) == pytest.approx(most, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_steps_are_those_of_the_formula(seed):
+    rng = np.random.default_rng(seed)
+    n = 60
+    place = rng.uniform(0, 900, (n, 2))
+    these = replace(
+        chain(np.sort(rng.uniform(0, 900, n)), place, np.zeros(n)),
+        last=place + rng.normal(0, 20, (n, 2)),
+        camera_no=rng.integers(0, 8, n),
+        error_m=rng.uniform(0, 9, n),
+        certain=rng.random(n) < 0.05,
+    )
+    these = replace(these, end=these.start + rng.exponential(20, n))
+    found = path._steps(these, footage(place))
+    mass = motion.reachable(these.last, these.end, footage(place))
+    i, j = np.triu_indices(n, 1)
+    way = np.hypot(*(these.first[j] - these.last[i]).T)
+    gap = these.start[j] - these.end[i]
+    error = np.hypot(these.error_m[i], these.error_m[j])
+    same, near = these.camera_no[i] == these.camera_no[j], way <= 30 + 2 * error
+    need = np.maximum(np.maximum(way - 2 * error, 0) - 15, 0) / (50 / 3.6)
+    short = np.where(~same & near & (gap < 0), 0, np.maximum(need - gap, 0))
+    score = np.log(c.PRIOR_NEXT / (these.rate[j] * mass[i]))
+    score += np.log(motion.spread(way, np.maximum(gap, 0)))
+    bell = np.exp(-0.5 * (short / c.CLOCK_SD_SECONDS) ** 2)
+    score += np.log((1 - c.CLOCK_WRONG_SHARE) * bell + c.CLOCK_WRONG_SHARE)
+    over = np.concatenate([[0], np.cumsum(these.certain)])
+    cannot = (short > c.CLOCK_LIMIT_SECONDS) | (these.end[j] < these.end[i])
+    cannot |= same & (gap < -c.SAME_CAMERA_OVERLAP_SECONDS)
+    cannot |= ~same & ~near & (gap < -c.CLOCK_LIMIT_SECONDS)
+    cannot |= over[j] > over[i + 1]
+    expected = np.full((n, n), -np.inf)
+    expected[i, j] = np.where(cannot, -np.inf, score)
+    for conflict in found.conflicts:
+        assert expected[conflict] == -np.inf
+        expected[conflict] = path._IMPOSSIBLE
+    np.testing.assert_allclose(found.step, expected, rtol=1e-12)
+    np.testing.assert_array_equal(found.sound, np.isfinite(expected))
 
 
 def test_certain_passes_are_on_the_path_even_against_the_evidence():
