@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,105 +14,102 @@ import pyarrow.parquet as pq
 
 from pipeline.settings import Settings
 from pipeline.store import place, reader
-from pipeline.store.place import Place
+from pipeline.store.place import ObjectPath, Place
 from pipeline.store.reader import Segment, Window
 from pipeline.store.schema import TABLES
 
 T = TypeVar("T")
+#: Footers of an object store fetched at a time.
+_READERS = 16
 
 
 @dataclass(frozen=True)
-class Groups:
-    """Some columns of the row groups of a segment that may hold wanted rows."""
+class Wanted:
+    """Row groups of a segment that may hold wanted rows."""
 
     segment: Segment
+    table: str
     numbers: tuple[int, ...]  #: of the row groups, ascending
     counts: tuple[int, ...]  #: rows of each
-    table: pa.Table  #: all of their rows, also those not wanted
-    counted: np.ndarray  #: bool [rows], False where the log no longer counts them
+    metadata: pq.FileMetaData
+
+    @property
+    def rows(self) -> int:
+        """Rows of all of them, also those not wanted."""
+        return sum(self.counts)
 
 
-def each(
+def wanted(
     settings: Settings,
     table: str,
     window: Window,
     camera_numbers: Sequence[int],
-    columns: Sequence[str],
-    work: Callable[[Groups], T],
     threads: int = 1,
-    progress: Callable[[float], object] | None = None,
-) -> list[T]:
-    """Read row groups of every segment concerned and do something with each.
+) -> list[Wanted]:
+    """Look up which row groups may hold rows of a window and cameras.
 
-    Parameters
-    ----------
-    window, camera_numbers : row groups whose statistics exclude them are not read;
-        single rows of others are not left out.
-    work : called from several threads; its results come back in order of segments.
-    progress : told the share of segments done, 0..1; raise in it to cancel.
+    Those whose statistics exclude them are left out, and so are segments of which
+    none is left; the others are in order of segments.
     """
     numbers = np.unique(np.asarray(camera_numbers, dtype=np.int64))
 
-    def one(segment: Segment) -> T | None:
-        found = _read(segment, table, window, numbers, list(columns))
-        return None if found is None else work(found)
+    def one(segment: Segment) -> Wanted | None:
+        with reader.telling(segment, table), open_segment(segment.path) as file:
+            found = file.metadata
+        groups = _chosen(found, table, window, numbers)
+        counts = tuple(found.row_group(g).num_rows for g in groups)
+        return Wanted(segment, table, tuple(groups), counts, found) if groups else None
 
-    def every() -> list[T]:
-        parts = reader.segments(settings, table, window, numbers.tolist())
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            try:
-                done = []
-                for result in pool.map(one, parts):
-                    done.append(result)
-                    if progress is not None:
-                        progress(len(done) / len(parts))
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        return [result for result in done if result is not None]
-
-    return reader.again(every)
+    segments = reader.segments(settings, table, window, numbers.tolist())
+    far = any(isinstance(segment.path, ObjectPath) for segment in segments)
+    with ThreadPoolExecutor(_READERS if far else max(1, threads)) as pool:
+        return [found for found in pool.map(one, segments) if found is not None]
 
 
-def open_segment(path: Place) -> pq.ParquetFile:
-    """Open a segment; damaged pages are then told, not decoded."""
+def read(one: Wanted, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
+    """Read some columns of row groups.
+
+    Returns all of their rows, also those not wanted, and bool [rows], False where
+    the log no longer counts them.
+    """
+    hidden = one.segment.hidden
+    names = [*columns, "part_key"] if len(hidden) else list(columns)
+    with (
+        reader.telling(one.segment, one.table),
+        open_segment(one.segment.path, one.metadata) as file,
+    ):
+        found = place.patiently(
+            one.segment.path,
+            lambda: file.read_row_groups(
+                list(one.numbers), columns=names, use_threads=False
+            ),
+        )
+        schema = pa.schema([TABLES[one.table].field(name) for name in names])
+        if not found.schema.equals(schema):
+            found = found.select(names).cast(schema)
+    counted = np.ones(found.num_rows, dtype=bool)
+    if len(hidden):
+        counted = ~np.isin(found["part_key"].to_numpy(), hidden)
+    return found, counted
+
+
+def open_segment(
+    path: Place, metadata: pq.FileMetaData | None = None
+) -> pq.ParquetFile:
+    """Open a segment; damaged pages are then told, not decoded.
+
+    Its footer is not read again where `metadata` is given.
+    """
     where, filesystem = place.arrow(path)
     return place.patiently(
         path,
         lambda: pq.ParquetFile(
-            where, filesystem=filesystem, page_checksum_verification=True
+            where,
+            metadata=metadata,
+            filesystem=filesystem,
+            page_checksum_verification=True,
         ),
     )
-
-
-def _read(
-    segment: Segment,
-    table: str,
-    window: Window,
-    numbers: np.ndarray,
-    columns: list[str],
-) -> Groups | None:
-    hidden = len(segment.hidden) > 0
-    wanted = [*columns, "part_key"] if hidden else columns
-    with (
-        reader.telling(segment, table),
-        open_segment(segment.path) as file,
-    ):
-        groups = _chosen(file.metadata, table, window, numbers)
-        if not groups:
-            return None
-        found = place.patiently(
-            segment.path,
-            lambda: file.read_row_groups(groups, columns=wanted, use_threads=False),
-        )
-        counts = tuple(file.metadata.row_group(g).num_rows for g in groups)
-        schema = pa.schema([TABLES[table].field(name) for name in wanted])
-        if not found.schema.equals(schema):
-            found = found.select(wanted).cast(schema)
-    counted = np.ones(found.num_rows, dtype=bool)
-    if hidden:
-        counted = ~np.isin(found["part_key"].to_numpy(), segment.hidden)
-    return Groups(segment, tuple(groups), counts, found, counted)
 
 
 def _chosen(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.store import groups
+from pipeline.store import groups, reader
 from pipeline.store.schema import MASK_STATES
-from pipeline.trace.columns import floats, seconds
+from pipeline.trace import sieve
 from pipeline.trace.passes import PLAIN, Passes, empty_passes
 from pipeline.trace.vault import KINDS, Chunk, Vault, coded
 
@@ -22,22 +24,9 @@ if TYPE_CHECKING:
 #: Error of a place where a camera is not calibrated, metres (its own position
 #: stands for all that it sees).
 UNCALIBRATED_ERROR_M = 20.0
-#: Bits of a moment (microseconds from the first) and of what tells rows of one moment
-#: apart in a sort key: 50 days and the whole of a tracklet's id but its time.
-_MOMENT_BITS, _CAMERA_BITS, _ORDINAL_BITS = 42, 14, 7
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one segment gives."""
-
-    chunk: Chunk
-    kept: np.ndarray  #: int64 [k], rows of the chunk that the order covers, by start
-    keys: tuple[np.ndarray, np.ndarray]  #: microseconds of the window, ids; ascending
-    columns: dict[str, np.ndarray]  #: of those rows
-    codes: dict[str, np.ndarray]  #: kind -> int8 [rows], index of `names`
-    names: list[str]
-    scale: np.ndarray  #: float32 [rows]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = np.iinfo(np.int64).max
+_PLACES = ("first_east", "first_north", "last_east", "last_north")
 
 
 def passes(
@@ -52,115 +41,241 @@ def passes(
     numbers : cameras inside the area.
     progress : told the share read, 0..1; raise in it to cancel.
     """
-    threads = scope.settings.threads
-    known = np.zeros(max(numbers, default=-1) + 1, dtype=bool)
-    known[list(numbers)] = True
-    found = groups.each(
-        scope.settings,
-        "tracklet",
-        scope.window,
-        numbers,
-        PLAIN,
-        lambda some: _part(scope, known, some),
-        threads,
-        progress,
-    )
-    parts = [part for part in found if part is not None]
-    if not parts:
-        return empty_passes()
-    models = tuple(sorted({name for part in parts for name in part.names}))
-    first = np.cumsum([0, *(part.chunk.rows for part in parts)])
-    at = np.concatenate(
-        [part.kept + begin for part, begin in zip(parts, first, strict=False)]
-    ).astype(np.int32)
-    # Each part is in order: merging them is quick.
-    keys = [np.concatenate([part.keys[k] for part in parts]) for k in (0, 1)]
-    order = _order(*keys)
-    at = at.take(order)
-    place = np.full(first[-1], -1, dtype=np.int32)
-    place[at] = np.arange(len(at), dtype=np.int32)
-    vault = Vault(
-        [part.chunk for part in parts],
-        {kind: _renumbered(parts, kind, models) for kind in KINDS},
-        models,
-        np.concatenate([part.scale for part in parts]),
-        place,
-    )
 
-    def arranged(name: str) -> np.ndarray:
-        return np.concatenate([p.columns[name] for p in parts]).take(order, axis=0)
-
-    names = [
-        "ids", "camera_no", "start", "end", "first", "last", "error_m", "face_width_px",
-        "mask_code",
-    ]  # fmt: skip
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        columns = dict(zip(names, pool.map(arranged, names), strict=True))
-    return Passes(at=at, vault=vault, **columns)
-
-
-def _part(scope: Scope, known: np.ndarray, found: groups.Groups) -> _Part | None:
-    table = found.table
-    number = table["camera_no"].to_numpy().astype(np.int64)
-    start, end = seconds(table["start_at"]), seconds(table["end_at"])
-    opens, closes = (moment.timestamp() for moment in scope.window)
-    keep = found.counted & (number < len(known))
-    keep &= (start >= opens) & (end <= closes) & (start < closes)
-    keep[keep] &= known[number[keep]]
-    rows = np.flatnonzero(keep)
-    some = table if len(rows) == len(keep) else table.filter(pa.array(keep))
-    number, start, end = number[rows], start[rows], end[rows]
-    camera = scope.camera_places(number)
-    ground = {}
-    for name in ("first", "last"):
-        place = np.column_stack(
-            [floats(some[f"{name}_{way}_cm"]) / 100 for way in ("east", "north")]
+    def read() -> Passes:
+        threads = scope.settings.threads
+        wanted = groups.wanted(
+            scope.settings, "tracklet", scope.window, numbers, threads
         )
-        ground[name] = np.where(np.isnan(place), camera, place)
-    inside = scope.around(ground["first"], number)
-    inside &= scope.around(ground["last"], number)
-    error = floats(some["ground_error_cm"]) / 100
-    states: list[str] = list(MASK_STATES)
-    names: list[str] = []
-    columns = {
-        "ids": some["tracklet_id"].to_numpy(),
-        "camera_no": number,
-        "start": start,
-        "end": end,
-        **ground,
-        "error_m": np.where(np.isnan(error), UNCALIBRATED_ERROR_M, error),
-        "face_width_px": floats(some["face_width_px"]).astype(np.float32),
-        "mask_code": np.maximum(coded(some["mask_state"], states), 0),
-    }
-    if not inside.any():
-        return None
-    micros = np.rint((start - opens) * 1e6).astype(np.int64)
-    order = _order(micros, columns["ids"])
-    order = order if inside.all() else order[inside[order]]
-    columns = {name: column.take(order, axis=0) for name, column in columns.items()}
-    chunk = Chunk(found.segment.path, found.numbers, found.counts)
-    codes = {kind: coded(table[f"{kind}_model"], names) for kind in KINDS}
-    scale = floats(table["face_scale"]).astype(np.float32)
-    codes["face"][np.isnan(scale)] = -1
-    keys = micros[order], columns["ids"]
-    return _Part(chunk, rows[order], keys, columns, codes, names, scale)
+        return _Gathering(scope, numbers, wanted).run(threads, progress)
+
+    return reader.again(read)
 
 
-def _order(micros: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Order of start (microseconds >= 0), then id; one sort where both fit a number."""
-    if int(micros.max(initial=0)) >> _MOMENT_BITS:
-        return np.lexsort((ids, micros))
-    # Ids hold camera, start and ordinal: of one moment, camera and ordinal decide.
-    ordinal = ids & ((1 << _ORDINAL_BITS) - 1)
-    camera = (ids >> (32 + _ORDINAL_BITS)) & ((1 << _CAMERA_BITS) - 1)
-    key = (micros << (_CAMERA_BITS + _ORDINAL_BITS)) | (camera << _ORDINAL_BITS)
-    return np.argsort(key | ordinal, kind="stable")
+@dataclass(frozen=True)
+class _Room:
+    """Room for rows of an hour, used again for another."""
+
+    rows: np.ndarray  #: `sieve.ROW` [n]
+    key: np.ndarray  #: int64 [n], by which they are put in order
+
+    @classmethod
+    def of(cls, most: int) -> _Room:
+        return cls(np.empty(most, sieve.ROW), np.empty(most, np.int64))
+
+    def part(self, begin: int, end: int) -> _Room:
+        return _Room(self.rows[begin:end], self.key[begin:end])
 
 
-def _renumbered(parts: list[_Part], kind: str, models: tuple[str, ...]) -> np.ndarray:
-    """Codes of all parts, by one list of models."""
-    result = []
-    for part in parts:
-        lut = np.array([*(models.index(name) for name in part.names), -1], np.int8)
-        result.append(lut[part.codes[kind]])
-    return np.concatenate(result)
+@dataclass(frozen=True)
+class _Part:
+    """What one segment gives."""
+
+    rows: np.ndarray  #: `sieve.ROW` [k], those that the order may cover
+    codes: dict[str, np.ndarray]  #: kind -> int8 [rows], index of `names`
+    names: list[str]
+    scale: np.ndarray  #: float32 [rows]
+
+
+class _Gathering:
+    """One reading: an hour's segments at a time, each row straight to its place.
+
+    While an hour is put in order the next is read.
+    """
+
+    def __init__(
+        self, scope: Scope, numbers: Sequence[int], wanted: list[groups.Wanted]
+    ) -> None:
+        self.scope, self.wanted = scope, wanted
+        self.opens, self.closes = (_micros(moment) for moment in scope.window)
+        self.ground = scope.ground(numbers)
+        # Room for all: what is not written to takes no memory.
+        most = sum(one.rows for one in wanted)
+        self.to = sieve.Columns(
+            ids=np.empty(most, np.int64),
+            camera_no=np.empty(most, np.int64),
+            start=np.empty(most),
+            end=np.empty(most),
+            first=np.empty((most, 2)),
+            last=np.empty((most, 2)),
+            error_m=np.empty(most),
+            face_width_px=np.empty(most, np.float32),
+            mask_code=np.empty(most, np.int8),
+            at=np.empty(most, np.int32),
+            place=np.empty(most, np.int32),
+        )
+        self.codes = {kind: np.empty(most, np.int8) for kind in KINDS}
+        self.scale = np.empty(most, np.float32)
+        self.count, self.stored = 0, 0  #: rows written of the passes, of the vault
+        self.chunks: list[Chunk] = []
+        self.names: list[str] = []
+        self.free: list[_Room] = []  #: not in use
+
+    def run(self, threads: int, progress: Callable[[float], object] | None) -> Passes:
+        """Read everything."""
+        hours = [
+            list(some) for _, some in groupby(self.wanted, lambda w: w.segment.hour)
+        ]
+        done = 0
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            try:
+                for hour, room, parts in self._ahead(hours, pool):
+                    found = []
+                    for part in parts:
+                        found.append(part.result())
+                        done += 1
+                        if progress is not None:
+                            progress(done / len(self.wanted))
+                    whole = room.part(0, sum(one.rows for one in hour))
+                    self._add(hour, whole, found)
+                    self.free.append(room)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return self._passes() if self.count else empty_passes()
+
+    def _ahead(
+        self, hours: list[list[groups.Wanted]], pool: ThreadPoolExecutor
+    ) -> Iterator[tuple[list[groups.Wanted], _Room, list[Future[_Part | None]]]]:
+        """Yield each hour, its room and its parts; those of the next are being read."""
+        most = max((sum(one.rows for one in hour) for hour in hours), default=0)
+        waiting: list[Any] = []
+        for hour in hours:
+            room = self.free.pop() if self.free else _Room.of(most)
+            edge = np.cumsum([0, *(one.rows for one in hour)]).tolist()
+            parts = [
+                pool.submit(self._part, one, room.part(begin, end))
+                for one, begin, end in zip(hour, edge, edge[1:], strict=False)
+            ]
+            waiting.append((hour, room, parts))
+            if len(waiting) > 1:
+                yield waiting.pop(0)
+        yield from waiting
+
+    def _part(self, one: groups.Wanted, room: _Room) -> _Part | None:
+        """Read a segment; what the order covers of its rows is put into the room."""
+        table, counted = groups.read(one, PLAIN)
+        states: list[str] = list(MASK_STATES)
+        names: list[str] = []
+        stored = sieve.Stored(
+            id=_values(table["tracklet_id"], -1),
+            camera=_values(table["camera_no"], np.iinfo(np.uint16).max),
+            start=_values(table["start_at"], -1),
+            end=_values(table["end_at"], _LONGEST),
+            **{name: _values(table[f"{name}_cm"], sieve.NULL) for name in _PLACES},
+            error=_values(table["ground_error_cm"], sieve.NULL),
+            width=_values(table["face_width_px"], np.nan),
+            mask=np.maximum(coded(table["mask_state"], states), 0),
+            counted=counted,
+        )
+        sure = np.empty((2, one.rows), dtype=bool)
+        count = sieve.sift(
+            stored, self.opens, self.closes, self.ground, room.rows, room.key, sure
+        )
+        rows, sure = room.rows[:count], sure[:, :count]
+        for which, name in enumerate(("first", "last")):
+            rest = np.flatnonzero(~sure[which])
+            if len(rest):
+                places = sieve.places(rows[rest], name, self.ground.place)
+                sure[which, rest] = self.scope.inside(places)
+        outside = np.flatnonzero(~(sure[0] & sure[1]))
+        if len(outside) == count:
+            room.key[:count] = sieve.NONE
+            return None
+        room.key[outside] = sieve.NONE
+        codes = {kind: coded(table[f"{kind}_model"], names) for kind in KINDS}
+        scale = _values(table["face_scale"], np.nan)
+        codes["face"][np.isnan(scale)] = -1
+        return _Part(rows, codes, names, scale)
+
+    def _add(
+        self, hour: list[groups.Wanted], room: _Room, found: list[_Part | None]
+    ) -> None:
+        """Put what an hour gave in order, behind what was there."""
+        for one, part in zip(hour, found, strict=True):
+            if part is not None:
+                part.rows["at"] += self.stored
+                self._store(one, part)
+        order = self._order(room)
+        sieve.put(
+            room.rows, order, self.count, self.ground.place, UNCALIBRATED_ERROR_M,
+            self.to,
+        )  # fmt: skip
+        before = self.count
+        self.count += len(order)
+        if 0 < before < self.count:
+            self._mend(before)
+
+    def _store(self, one: groups.Wanted, part: _Part) -> None:
+        """Keep what the vault holds of a segment's rows."""
+        self.chunks.append(Chunk(one.segment.path, one.numbers, one.counts))
+        self.names += [name for name in part.names if name not in self.names]
+        number = [self.names.index(name) for name in part.names]
+        lut = np.array([*number, -1], dtype=np.int8)
+        here = slice(self.stored, self.stored + one.rows)
+        for kind in KINDS:
+            self.codes[kind][here] = lut[part.codes[kind]]
+        self.scale[here] = part.scale
+        self.to.place[here] = -1
+        self.stored += one.rows
+
+    def _order(self, room: _Room) -> np.ndarray:
+        """Order int32 of what the order covers, by start, then id."""
+        if not (self.closes - self.opens) >> sieve.MOMENT_BITS:
+            return sieve.ranked(room.key)
+        rows = np.flatnonzero(room.key != sieve.NONE)
+        some = room.rows[rows]
+        return rows[sieve.order(some["start"] - self.opens, some["id"])].astype("i4")
+
+    def _mend(self, middle: int) -> None:
+        """Put rows in order of which those before and those from a place on are.
+
+        Footage that runs over the hour: only where the two reach into each other.
+        """
+        start = self.to.start[: self.count]
+        if start[middle - 1] < start[middle]:
+            return
+        low = int(np.searchsorted(start[:middle], start[middle]))
+        high = int(np.searchsorted(start[middle:], start[middle - 1], side="right"))
+        here = slice(low, middle + high)
+        moment = np.rint(start[here] * 1e6).astype(np.int64) - self.opens
+        order = sieve.order(moment, self.to.ids[here])
+        for name, column in self.to._asdict().items():
+            if name != "place":
+                column[here] = column[here][order]
+        self.to.place[self.to.at[here]] = np.arange(low, here.stop)
+
+    def _passes(self) -> Passes:
+        models = tuple(sorted(self.names))
+        lut = np.array([*(models.index(name) for name in self.names), -1], np.int8)
+        for codes in self.codes.values():
+            _cut(codes, self.stored)
+            if models != tuple(self.names):
+                codes[:] = lut[codes]
+        columns = self.to._asdict()
+        place = columns.pop("place")
+        for column in columns.values():
+            _cut(column, self.count)
+        _cut(place, self.stored)
+        _cut(self.scale, self.stored)
+        vault = Vault(self.chunks, self.codes, models, self.scale, place)
+        return Passes(vault=vault, **columns)
+
+
+def _cut(column: np.ndarray, length: int) -> None:
+    """Give back the end of an array, where it lies."""
+    column.resize((length, *column.shape[1:]), refcheck=False)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _values(column: pa.ChunkedArray, unknown: float) -> np.ndarray:
+    """Numbers of a column as stored, times in microseconds; not copied if in a row."""
+    whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if pa.types.is_timestamp(whole.type):
+        whole = whole.cast(pa.int64())
+    if whole.null_count:
+        whole = whole.fill_null(unknown)
+    return np.asarray(whole.to_numpy())

@@ -8,7 +8,7 @@ ground points, and its camera, lie inside the area.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipeline.settings import Settings
 from pipeline.store import reader
 from pipeline.store.ids import to_local_cm
 from pipeline.store.place import root_of
-from pipeline.trace import gather
+from pipeline.trace import gather, sieve
 from pipeline.trace.columns import floats, lonlat, seconds
 from pipeline.trace.passes import Footage, Passes, empty_passes
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _FOOTAGE_COLUMNS = [
     "part_key", "camera_no", "start_at", "end_at", "footage_id", "source",
 ]  # fmt: skip
-#: Half the side of the square around a camera that is asked about as one, metres.
-_DEEP_M = 150.0
+#: Half the sides of squares around a camera that are asked about as one, metres.
+_REACHES_M = (150.0, 75.0, 40.0, 20.0, 10.0)
 #: What the last scope opened, in memory (about 110 bytes a pass).
 _LAST: dict[tuple[Any, ...], tuple[Passes, Footage]] = {}
 _LOCK = threading.RLock()
@@ -203,41 +203,33 @@ class Scope:
         found: Any = shapely.intersects_xy(self.authorisation.area, lon, lat)
         return np.asarray(found, dtype=bool)
 
-    def around(self, places: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """As `inside`, for places before cameras int64 [n]: most need no transform."""
-        if not len(places):
-            return np.zeros(0, dtype=bool)
-        camera, deep = self._ground
-        east, north = (
-            np.abs(places[:, k] - camera[:, k].take(numbers)) for k in (0, 1)
-        )
-        result = deep.take(numbers) & (np.maximum(east, north) <= _DEEP_M)
-        rest = np.flatnonzero(~result)
-        result[rest] = self.inside(places[rest])
-        return np.asarray(result)
+    def ground(self, numbers: Sequence[int]) -> sieve.Ground:
+        """Say where cameras are, and around which of them everything is inside."""
+        place, reach = self._ground
+        known = np.zeros(len(place), dtype=bool)
+        known[list(numbers)] = True
+        return sieve.Ground(known, place, reach)
 
     @cached_property
     def _ground(self) -> tuple[np.ndarray, np.ndarray]:
-        """By camera number: its place [m, 2], NaN outside the area; whether it is deep.
+        """By camera number: its place [m, 2], NaN outside the area; its reach [m].
 
-        Deep: everything within `_DEEP_M` of the camera lies inside the area.
+        Everything within its reach of a camera, to the sides, lies inside the area.
         """
         numbers = np.array(sorted(self.cameras), dtype=np.int64)
         size = int(numbers.max(initial=-1)) + 1
-        place = np.full((size, 2), np.nan)
+        place, reach = np.full((size, 2), np.nan), np.full(size, -1.0)
         place[numbers] = np.array([self.places[int(n)] for n in numbers]).reshape(-1, 2)
-        corners = place[numbers][:, None, :] + _DEEP_M * np.array(_SQUARE, dtype=float)
-        # Wider by a hundredth: straight lines of one frame bend in the other.
-        corners += 0.01 * (corners - place[numbers][:, None, :])
-        lon, lat = lonlat(corners.reshape(-1, 2))
-        rings = np.column_stack([lon, lat]).reshape(-1, 4, 2)
-        deep = np.zeros(size, dtype=bool)
-        deep[numbers] = shapely.covers(self.authorisation.area, shapely.polygons(rings))
-        return place, deep
-
-    def camera_places(self, numbers: np.ndarray) -> np.ndarray:
-        """Places [n, 2] of cameras int64 [n] of the area, metres of the local frame."""
-        return np.asarray(self._ground[0].take(numbers, axis=0))
+        for metres in _REACHES_M:
+            corners = place[numbers][:, None, :] + metres * np.array(_SQUARE, float)
+            # Wider by a hundredth: straight lines of one frame bend in the other.
+            corners += 0.01 * (corners - place[numbers][:, None, :])
+            lon, lat = lonlat(corners.reshape(-1, 2))
+            rings = np.column_stack([lon, lat]).reshape(-1, 4, 2)
+            deep = shapely.covers(self.authorisation.area, shapely.polygons(rings))
+            reach[numbers[deep]] = metres
+            numbers = numbers[~deep]
+        return place, reach
 
 
 def is_open(authorisation: Authorisation, settings: Settings) -> bool:

@@ -17,7 +17,6 @@ from pipeline.trace import observations, reach, stretches
 from pipeline.trace.field import Field
 from pipeline.trace.motion import spread, spread_bound
 from pipeline.trace.observations import Scope
-from pipeline.trace.passes import PLAIN
 from pipeline.trace.run import trace
 from pipeline.trace.search import Faces, Template, search
 
@@ -173,16 +172,8 @@ def test_row_groups_that_hold_nothing_of_an_order_are_not_read(
 
     def read(order) -> int:
         scope = Scope(order, settings, registry)
-        return sum(
-            groups.each(
-                settings,
-                "tracklet",
-                scope.window,
-                sorted(scope.cameras),
-                PLAIN,
-                lambda found: sum(found.counts),
-            )
-        )
+        found = groups.wanted(settings, "tracklet", scope.window, sorted(scope.cameras))
+        return sum(one.rows for one in found)
 
     everything = read(authorise())
     corner = read(authorise(area=(-100, -100, 350, 50), case="P-002"))
