@@ -19,6 +19,8 @@ from pipeline.trace.passes import Passes
 _SECONDS, _METRES = 2, 0.05
 #: Passes that begin at one moment before one camera are compared so far apart.
 _STEPS = 3
+#: Rows looked at together: what is made of them stays in the cache.
+_AT_A_TIME = 1 << 16
 
 
 def firsts(passes: Passes) -> np.ndarray:
@@ -28,31 +30,42 @@ def firsts(passes: Passes) -> np.ndarray:
     width. Before a camera without calibration places say nothing: there only passes
     with a face are told to be copies.
     """
+    return _told(passes)[0]
+
+
+def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+    """As `firsts`, and which are copies, bool [n]; kept with the passes."""
+    return passes.kept("copies", lambda: _told(passes))
+
+
+def _told(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+    """As `known`."""
     result = np.arange(len(passes), dtype=np.int64)
-    known = ~np.isnan(passes.face_width_px) | (passes.error_m < UNCALIBRATED_ERROR_M)
+    copies = np.zeros(len(passes), dtype=bool)
     for step in range(1, _STEPS + 1):
-        rows = np.flatnonzero(
-            (passes.start[step:] == passes.start[:-step])
-            & (passes.camera_no[step:] == passes.camera_no[:-step])
-        )
-        alike = known[rows]
+        rows = _together(passes, step)
+        alike = ~np.isnan(passes.face_width_px[rows])
+        alike |= passes.error_m[rows] < UNCALIBRATED_ERROR_M
         for name in ("end", "first", "last", "face_width_px"):
             one = getattr(passes, name)[rows], getattr(passes, name)[rows + step]
             same = np.isclose(*one, rtol=0, atol=1e-6, equal_nan=True)
             alike &= same.all(axis=1) if same.ndim > 1 else same
         rows = rows[alike]
         result[rows + step] = result[rows]
-    return result
+        copies[rows + step] = True
+    return result, copies
 
 
-def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
-    """As `firsts`, and which are copies, bool [n]; kept with the passes."""
-
-    def made() -> tuple[np.ndarray, np.ndarray]:
-        first = firsts(passes)
-        return first, first != np.arange(len(passes))
-
-    return passes.kept("copies", made)
+def _together(passes: Passes, step: int) -> np.ndarray:
+    """Rows int64 that begin when, and where, the row so many steps later does."""
+    found = [np.empty(0, np.int64)]
+    for begin in range(0, len(passes) - step, _AT_A_TIME):
+        end = min(begin + _AT_A_TIME, len(passes) - step)
+        same = np.ones(end - begin, dtype=bool)
+        for values in (passes.start, passes.camera_no):
+            same &= values[begin:end] == values[begin + step : end + step]
+        found.append(begin + np.flatnonzero(same))
+    return np.concatenate(found)
 
 
 def without_patient(found: Near) -> Near:

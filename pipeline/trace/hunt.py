@@ -375,7 +375,8 @@ def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:
 
     def traffic() -> Any:
         each = rates(passes, footage)
-        return each, seen_of(passes, footage, each), busy_of(passes, footage)
+        seen = seen_of(passes, footage, each, field.middle)
+        return each, seen, busy_of(passes, footage)
 
     field = passes.kept("field", lambda: Field(passes))
     copied.known(passes)

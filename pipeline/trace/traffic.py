@@ -27,22 +27,30 @@ def busy_of(passes: Passes, footage: Footage) -> Callable[[np.ndarray], np.ndarr
         return lambda moment: np.ones(len(moment))
     zero = np.floor(footage.start.min() / hour) * hour
     count = int((footage.end.max() - zero) // hour) + 1
-    seen = np.bincount(
-        ((passes.start - zero) // hour).astype(np.int64), minlength=count
-    )
+    # They are in order of start.
+    edges = np.searchsorted(passes.start, zero + hour * np.arange(count + 1))
+    seen = np.diff(edges)
     film = np.zeros(count)
     for k in range(count):
         begin, end = zero + k * hour, zero + (k + 1) * hour
         both = np.minimum(footage.end, end) - np.maximum(footage.start, begin)
         film[k] = np.clip(both, 0, None).sum()
-    rate = (seen[:count] + 1) / (film + hour)
-    rate /= (seen.sum() + count) / (film.sum() + count * hour)
+    rate = (seen + 1) / (film + hour)
+    rate /= (len(passes) + count) / (film.sum() + count * hour)
     middle = zero + (np.arange(count) + 0.5) * hour
     return lambda moment: np.interp(moment, middle, rate)
 
 
-def seen_of(passes: Passes, footage: Footage, rates: dict[int, float]) -> Seen:
-    """All visible passes, each with the seconds of footage it stands for."""
+def seen_of(
+    passes: Passes, footage: Footage, rates: dict[int, float], middle: np.ndarray
+) -> Seen:
+    """All visible passes, each with the seconds of footage it stands for.
+
+    Parameters
+    ----------
+    rates : as `rates`.
+    middle : float64 [m, 2], mean place of the passes of each camera that has any.
+    """
     counts = np.bincount(passes.camera_no)
     numbers = np.flatnonzero(counts)
     each = np.zeros(len(counts))
@@ -50,10 +58,7 @@ def seen_of(passes: Passes, footage: Footage, rates: dict[int, float]) -> Seen:
     cameras: np.ndarray | None = None
     recorded: np.ndarray | None = None
     if len(passes) > SAMPLES:
-        sums = np.column_stack(
-            [np.bincount(passes.camera_no, weights=passes.first[:, k]) for k in (0, 1)]
-        )
-        cameras = sums[numbers] / counts[numbers, None]
+        cameras = middle
         spans = footage.seconds_by_camera()
         begin, end = footage.start.min(initial=np.inf), footage.end.max(initial=-np.inf)
         recorded = np.array([spans.get(int(n), 0.0) for n in numbers])
