@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import gc
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -185,12 +187,25 @@ def _unchanged(path: Path, check: bool, stamp: tuple[int, ...]) -> Registry:
 def _read(path: Path, check: bool) -> Registry:
     from pipeline.cameras.validate import require_valid
 
-    document = read_document(path)
-    if check:
-        require_valid(document, str(path))
-    cameras = [_camera(feature) for feature in document["features"]]
+    with _uncollected():
+        document = read_document(path)
+        if check:
+            require_valid(document, str(path))
+        cameras = [_camera(feature) for feature in document["features"]]
     header = {k: v for k, v in document.items() if k not in ("type", "features")}
     return Registry(cameras, path, header)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: the many small things of a parsed file are none yet."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -292,19 +292,19 @@ def lock(root: Place, hour: datetime, *, exclusive: bool) -> Iterator[None]:
 def read(path: Place, name: str, columns: list[str] | None = None) -> pa.Table:
     """Read one segment, or some of its columns, in the table's schema."""
     where, filesystem = place.arrow(path)
+
+    def whole() -> pa.Table:
+        with pq.ParquetFile(
+            where, filesystem=filesystem, page_checksum_verification=True
+        ) as file:
+            # Of a few columns there is too little for threads.
+            found = file.read(columns=columns, use_threads=columns is None)
+        found = found.replace_schema_metadata(None)
+        return found if columns is None else found.select(columns)
+
     try:
-        # partitioning=None: the folder's date and hour are no columns of the file.
-        return place.patiently(
-            path,
-            lambda: pq.read_table(
-                where,
-                columns=columns,
-                filesystem=filesystem,
-                partitioning=None,
-                page_checksum_verification=True,
-            ),
-        )
-    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        return place.patiently(path, whole)
+    except (pa.ArrowException, UnicodeDecodeError, OSError, KeyError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise StoreError(
