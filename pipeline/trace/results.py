@@ -8,9 +8,10 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -79,10 +80,18 @@ def write(
     home.mkdir(parents=True, exist_ok=True)
     name = run or new_run()
     target, draft = home / f"run={name}", home / f".draft-{secrets.token_hex(8)}"
+    written: list[int] = []
     draft.mkdir()
     try:
-        for table, schema in TABLES.items():
-            _write_table(draft / f"{table}.parquet", tables[table].cast(schema))
+        with ExitStack() as files:
+            for table, schema in TABLES.items():
+                path = draft / f"{table}.parquet"
+                file = files.enter_context(open(path, "xb"))
+                _write_table(file, tables[table].cast(schema))
+                written.append(file.fileno())
+            # Once all are written: what is begun for one is done for the others.
+            for number in written:
+                os.fsync(number)
         _flush(draft)
         os.rename(draft, target)
         _flush(home)
@@ -364,11 +373,9 @@ def _home(authorisation: Authorisation, settings: Settings) -> Path:
     return settings.results_dir / f"case={authorisation.case}"
 
 
-def _write_table(path: Path, table: pa.Table) -> None:
-    with open(path, "xb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
+def _write_table(file: BinaryIO, table: pa.Table) -> None:
+    pq.write_table(table, file, compression="zstd")
+    file.flush()
 
 
 def _flush(folder: Path) -> None:

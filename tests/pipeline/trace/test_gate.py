@@ -195,11 +195,11 @@ def test_results_are_there_whole_or_not_at_all(crowd, authorise, monkeypatch):
     tables = {name: schema.empty_table() for name, schema in TABLES.items()}
     calls = []
 
-    def full(path, table):
-        calls.append(path)
+    def full(file, table):
+        calls.append(file)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        path.write_bytes(b"x")
+        file.write(b"x")
 
     with monkeypatch.context() as patch:
         patch.setattr(results, "_write_table", full)
