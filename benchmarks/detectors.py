@@ -17,6 +17,7 @@ from benchmarks.clips import MEDIA
 from pipeline.evaluate import drawn, tracking
 from pipeline.evaluate.finding import Finder
 from pipeline.settings import CHECKOUT, get_settings
+from pipeline.vision import nanodet, ssdlite
 from pipeline.vision.engine import Streams
 from pipeline.vision.faces import FaceDetector
 from pipeline.vision.models import weight_path
@@ -33,11 +34,14 @@ SCORE, IOU = 0.5, 0.3
 #: Every so many frames of the labelled stretch are looked at.
 STEP = 5
 CLIP, TRUTH = "vtest.avi", CHECKOUT / "tests" / "data" / "vtest-truth.txt"
-#: Windows of a first look: the whole frame and the two squares.
+#: Windows of a first look by SSDLite: the whole frame and the two squares.
 FIRST_LOOK = QUICK_RANK > 0
+TILES = np.isin(np.arange(7), (1, 2, 3, 4))
 
 #: Most people who are stood still into the street, at each height.
 PEOPLE = 40
+#: Person networks and the file of each.
+NETWORKS = {nanodet.MODEL: "nanodet.bin", ssdlite.MODEL: "ssdlite_ped.pb"}
 
 Detector = Callable[[np.ndarray], np.ndarray]
 
@@ -69,7 +73,11 @@ def measure(folder: Path, *, rows: int, threads: int = 2, seed: int = 1) -> Any:
     faces = _faces(weights, frames, rows, seed)
     return {
         "faces": {name: _found(one, faces) for name, one in _detectors(weights)},
-        "persons": _persons(weights, frames),
+        "persons": {
+            name: _persons(PersonDetector(weights, 1, network=name), frames)
+            for name, file in NETWORKS.items()
+            if (weights / file).is_file()  # the second is optional
+        },
         "standing still at triage": waiting.measure(
             weights, MEDIA / CLIP, tracking.read_truth(TRUTH), min(rows, PEOPLE), seed
         ),
@@ -182,17 +190,18 @@ def _found(
     }
 
 
-def _persons(weights: Path, frames: dict[int, np.ndarray]) -> dict[str, Any]:
-    """Return what the person network finds of the people labelled, by windows."""
+def _persons(detect: PersonDetector, frames: dict[int, np.ndarray]) -> dict[str, Any]:
+    """Return what a person network finds of the people labelled, by windows."""
     truth = tracking.read_truth(TRUTH).rows
-    detect = PersonDetector(weights, 1)
     result = {}
     for name, among in (
         ("all windows", None),
         ("first look", FIRST_LOOK),
-        ("tiles", np.isin(np.arange(7), (1, 2, 3, 4))),
+        ("tiles", TILES),
         ("whole frame", np.arange(7) == 0),
     ):
+        if name == "first look" and detect.windows < len(QUICK_RANK):
+            continue  # its first look is the whole frame
         hits = found = labelled = 0
         busy = 0.0
         for number, frame in frames.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import ModelError
+from pipeline.vision import graph_model
 
+#: Makes a network of the one that was read and the shape of its input.
+Change = Callable[[Any, Sequence[int]], Any]
 #: Compiled networks kept in a process: those of two sizes of picture.
 _MOST_KEPT = 12
 
@@ -23,7 +27,8 @@ class Network:
     Parameters
     ----------
     path
-        Weight file (.onnx, .tflite or a frozen TensorFlow graph .pb).
+        Weight file (.onnx, .tflite, a frozen TensorFlow graph .pb, or a graph for
+        browsers .json).
     shape
         Shape of the one input; -1 for a free dimension.
     threads
@@ -75,6 +80,8 @@ class Streams:
     between
         Names of the layer after which the network begins and of those with which
         it ends: what lies before and behind is done by the caller.
+    change
+        Makes the network that is compiled of the one that was read and of `shape`.
     """
 
     def __init__(
@@ -83,8 +90,9 @@ class Streams:
         shape: Sequence[int],
         threads: int = 2,
         between: tuple[str, Sequence[str]] | None = None,
+        change: Change | None = None,
     ) -> None:
-        compiled = _compiled(path, shape, threads, between=between)
+        compiled = _compiled(path, shape, threads, between=between, change=change)
         self.dtype = compiled.inputs[0].element_type.to_dtype()
         self.names = [set(output.names) for output in compiled.outputs]
         # Waited for in turn, without callbacks: two queues with callbacks, on two
@@ -154,6 +162,7 @@ def _compiled(
     threads: int,
     inner: Sequence[int] | None = None,
     between: tuple[str, Sequence[str]] | None = None,
+    change: Change | None = None,
 ) -> Any:
     import openvino
 
@@ -164,19 +173,33 @@ def _compiled(
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
     try:
-        model = _core().read_model(path)
-        model.reshape({model.inputs[0].any_name: openvino.PartialShape(list(shape))})
+        model = _read(path)
+        if change is None:
+            entry = model.inputs[0].any_name
+            model.reshape({entry: openvino.PartialShape(list(shape))})
+        else:
+            model = change(model, shape)
         if inner is not None:
             model = _until(model, inner)
         if between is not None:
             model = _between(model, shape, *between)
         return _core().compile_model(model, "CPU", options)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1][:160]
         raise ModelError(
             f"The weights {path} cannot be loaded ({reason}); "
             "run `dongseon models verify`."
         ) from error
+
+
+def _read(path: Path) -> Any:
+    """Read a network; a graph for browsers by way of TensorFlow's own form."""
+    if path.suffix != ".json":
+        return _core().read_model(path)
+    with tempfile.TemporaryDirectory(prefix="dongseon-graph-") as folder:
+        graph = Path(folder) / "graph.pb"
+        graph.write_bytes(graph_model.graph_bytes(path))
+        return _core().read_model(graph)
 
 
 def _until(model: Any, shape: Sequence[int]) -> Any:

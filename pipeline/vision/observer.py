@@ -14,6 +14,7 @@ from pipeline.vision import (
     faces,
     linking,
     masks,
+    nanodet,
     own_models,
     own_networks,
     recognisers,
@@ -59,7 +60,7 @@ class Observer:
     threads
         Threads of the inference engine.
     tiles
-        Search small persons too (at seven times the cost of the whole frame).
+        Search small persons too (at up to five times the cost of the whole frame).
     quick
         For triage: small persons now and then only, faces in fewer pixels.
 
@@ -101,7 +102,7 @@ class Observer:
     def _reset(self) -> None:
         self._track = PersonTracker(self._sample_fps)
         self._attention = persons_module.Attention(
-            self._find_persons.windows, self._sample_fps, self._quick
+            self._find_persons.rank, self._sample_fps, self._quick
         )
         self._passes: dict[int, list[_Sight]] = {}
         #: By track: how often in a row no face was found, and when last.
@@ -383,7 +384,7 @@ def _provenance(
     weights_dir: Path,
 ) -> Provenance:
     models = {
-        "person": _name(persons_module.MODEL, find(persons_module.MODEL).sha256),
+        "person": _name(nanodet.MODEL, nanodet.sha256()),
         "face": _name(faces.DETECTOR, find(faces.DETECTOR).sha256),
         "mask": _name(classifier.name, classifier.sha256),
         "appearance": _name(appearance.NAME, appearance.sha256()),

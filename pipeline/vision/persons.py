@@ -1,63 +1,44 @@
 """Persons in one frame: one detector on the frame and on parts that overlap.
 
-The network squeezes what it sees into 300 x 300 pixels. Small people are found on
-2 x 2 tiles, people as tall as the frame on two squares of full height (where they
-keep their proportions), people close to the camera on the whole frame.
+The whole frame shows nearly everybody to the network that ships (`nanodet`); small
+people are found on 2 x 2 tiles. Networks of one square see people as tall as the
+frame better on two squares of full height, where they keep their proportions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import supervision as sv
 
-from pipeline.vision import own_models
-from pipeline.vision.engine import Streams
-from pipeline.vision.models import weight_path
+from pipeline.vision import own_models, ssdlite
+from pipeline.vision.nanodet import Nanodet
 from pipeline.vision.own_networks import Yolox
 from pipeline.vision.types import Persons
 
-MODEL = "ssdlite-pedestrian"
-#: Side of the network's input, pixels.
-SIDE = 300
-#: Where the network begins and ends. Its own loops around, which scale a picture
-#: that has the size already and suppress boxes, cost a fifth of its time.
-BEGIN = "Preprocessor/map/TensorArrayStack/TensorArrayGatherV3"
-ENDS = ("Postprocessor/ExpandDims_1", "Postprocessor/convert_scores")
-#: Boxes of one window that overlap more are one (as in the network's own end).
-NETWORK_IOU = 0.6
 #: Side of a tile as a share of the frame's side: 2 x 2 tiles that overlap by 1/5.
 TILE = 0.6
 #: Score from which a detection may continue a track (chosen on vtest.avi).
 LOW_SCORE = 0.2
 #: Boxes that overlap more (intersection over union) are one person.
 SAME_IOU = 0.5
-#: Height up to which a box of the network is too wide, and from which it is right,
-#: pixels of SIDE in a tile; shares of the width too much at the left and right.
-#: Medians over 31 boxes of vtest.avi labelled by others (PETS 2009), confirmed on
-#: the 1,075 of tests/data/vtest-truth.txt.
-WIDE_TO, WIDE_FROM = 60.0, 110.0
-TOO_WIDE = (0.14, 0.07)
-#: Share of its height that a box reaches below the feet (the same boxes).
-TOO_LOW = 0.03
 #: A box that lies this much inside a better one is a part of that person.
 SAME_INSIDE = 0.8
 #: Seconds after which a window that was not needed is searched again: where
 #: something moved in it that could be a person who needs it, and elsewhere.
 REST_S, STILL_REST_S = 0.6, 2.0
 #: The same at a quick look, in looks.
-QUICK_REST = 5
+QUICK_REST = 10
 #: What moves needs a window larger than a tile if it is this high, share of the frame.
 TALL = 0.4
 #: Moved pixels of the small picture in a window that are motion in it.
 MOVED_PIXELS = 5
 #: Score from which a person makes a window needed.
 NEED_SCORE = 0.5
-#: A box this close to an inner edge of its tile is cut off there, pixels of SIDE.
-CUT = 4.0
+#: A box this close to an inner edge of its tile is cut off there, share of its side.
+CUT = 4 / 300
 
 
 class PersonDetector:
@@ -71,9 +52,11 @@ class PersonDetector:
         Threads of the processor.
     tiles
         Search the parts besides the whole frame: finds people from about 40 px of
-        height in a frame of 576 lines, at seven times the cost.
+        height in a frame of 576 lines, at up to five times the cost.
     quick
-        Tiles are needed only for whom no larger window shows.
+        Tiles are needed only for whom no larger window shows, by any network.
+    network
+        Registered network to use in place of the default or the city's own.
     """
 
     def __init__(
@@ -82,17 +65,22 @@ class PersonDetector:
         threads: int = 2,
         tiles: bool = True,
         quick: bool = False,
+        network: str | None = None,
     ) -> None:
-        self.tiles = tiles
-        self._rank = QUICK_RANK if quick else RANK
         own = own_models.used(own_models.PERSONS, weights_dir)
-        self._see: Yolox | _Ssdlite
-        if own is None:
-            self._see = _Ssdlite(weights_dir, threads)
-        else:
+        self._see: Nanodet | Yolox | ssdlite.Ssdlite
+        if network == ssdlite.MODEL:
+            self._see = ssdlite.Ssdlite(weights_dir, threads)
+        elif own is not None and network is None:
             self._see = Yolox(own_models.path_of(own, weights_dir), threads)
+        else:
+            self._see = Nanodet(weights_dir, threads)
+        whole_first = isinstance(self._see, Nanodet)
+        rank = WHOLE_RANK if whole_first else QUICK_RANK if quick else RANK
         #: How many windows a frame is searched in.
-        self.windows = 7 if tiles else 1
+        self.windows = len(rank) if tiles else 1
+        #: Rank of each window: whom one of a higher rank shows needs no other.
+        self.rank = rank[: self.windows]
         #: By window: whether it held a person whom no smaller window showed.
         self.needed = np.ones(self.windows, bool)
 
@@ -137,9 +125,11 @@ class PersonDetector:
         every, score = np.concatenate(boxes), np.concatenate(scores)
         sure = score >= NEED_SCORE
         self.needed[searched] = _needed(
-            every[sure], np.concatenate(origin)[sure], searched, self._rank
+            every[sure], np.concatenate(origin)[sure], searched, self.rank
         )
-        return _merge(every, score, width, height, isinstance(self._see, _Ssdlite))
+        return _merge(
+            every, score, width, height, isinstance(self._see, ssdlite.Ssdlite)
+        )
 
 
 class Attention:
@@ -150,16 +140,26 @@ class Attention:
     frame into which somebody walks is so seen by that much later, and by the
     windows that overlap it at once.
 
-    At a quick look it is the other way round: the squares are searched wherever
-    something moves, the whole frame and the tiles where they are needed besides,
-    and every `QUICK_REST` looks. On vtest.avi squares and whole find 79 % of the
-    people, all seven windows 85 %, at twice the cost.
+    Where larger windows rank first (the network that ships, or any at a quick look)
+    those of the highest rank are searched wherever something moves, the others where
+    they are needed besides, and now and then.
+
+    Parameters
+    ----------
+    rank
+        Rank of each window, as of the detector.
+    sample_fps
+        Analysed frames a second.
+    quick
+        For triage: what is not needed is searched every `QUICK_REST` looks.
     """
 
-    def __init__(self, windows: int, sample_fps: float, quick: bool = False) -> None:
-        self._last_s = np.full(windows, -np.inf)
-        self._live = np.ones(windows, bool)
-        self._quick = quick
+    def __init__(
+        self, rank: np.ndarray, sample_fps: float, quick: bool = False
+    ) -> None:
+        self._last_s = np.full(len(rank), -np.inf)
+        self._live = np.ones(len(rank), bool)
+        self._rank = rank
         self._still_s = QUICK_REST / sample_fps if quick else STILL_REST_S
 
     def due(self, offset_s: float, moved: np.ndarray | None = None) -> np.ndarray:
@@ -175,7 +175,7 @@ class Attention:
         """
         rest = np.full(len(self._live), REST_S)
         if moved is not None:
-            rest[~_stirred(moved, self._quick)[: len(rest)]] = self._still_s
+            rest[~_stirred(moved, self._rank)] = self._still_s
         return self._live | (offset_s - self._last_s >= rest - 1e-6)
 
     def note(self, among: np.ndarray, needed: np.ndarray, offset_s: float) -> None:
@@ -184,25 +184,27 @@ class Attention:
         self._live[among] = needed[among]
 
 
-def _stirred(moved: np.ndarray, quick: bool) -> np.ndarray:
-    """Return in which windows something moved that may need them, bool [7].
+def _stirred(moved: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Return in which windows something moved that may need them, bool [windows].
 
-    Tiles: any motion. The larger windows: only what is too tall for a tile. At a
-    quick look the squares: any motion; the others: none.
+    Where tiles rank first: any motion in a tile, and in the larger windows what is
+    too tall for a tile. Else any motion in those of the highest rank.
     """
     high, wide = moved.shape
-    there = [
-        int(moved[top:bottom, left:right].sum()) >= MOVED_PIXELS
-        for left, top, right, bottom in _windows(wide, high)
-    ]
-    if quick:
-        return np.array(there) & (QUICK_RANK == SQUARE)
-    tile = RANK == TILES
+    there = np.array(
+        [
+            int(moved[top:bottom, left:right].sum()) >= MOVED_PIXELS
+            for left, top, right, bottom in _windows(wide, high)[: len(rank)]
+        ]
+    )
+    first = rank == rank.max()
+    if len(rank) < len(RANK) or not np.array_equal(rank, RANK):
+        return there & first
     whole = cv2.dilate(moved.astype(np.uint8), np.ones((5, 3), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(whole)
     # Behind the first, which is the background.
     tall = bool((stats[1:, cv2.CC_STAT_HEIGHT] >= TALL * high).any())
-    return np.array(there) & (tall | tile)
+    return there & (tall | first)
 
 
 def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -219,26 +221,6 @@ def _windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
         (0, 0, side, side),
         (width - side, height - side, width, height),
     ]
-
-
-class _Ssdlite:
-    """The network that ships, on pictures squeezed into its square."""
-
-    side = SIDE
-
-    def __init__(self, weights_dir: Path, threads: int) -> None:
-        self._network = Streams(
-            weight_path(weights_dir, MODEL),
-            (1, SIDE, SIDE, 3),
-            threads,
-            between=(BEGIN, ENDS),
-        )
-
-    def __call__(
-        self, pictures: Iterable[np.ndarray], low_score: float
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        outputs = self._network(_squeezed(picture) for picture in pictures)
-        return [_boxes_of(output[0], output[1], low_score) for output in outputs]
 
 
 def _halved(frame: np.ndarray, side: int) -> np.ndarray:
@@ -258,37 +240,6 @@ def _part(
     return seen[top:bottom, left:right]
 
 
-def _squeezed(picture: np.ndarray) -> np.ndarray:
-    smaller = picture.shape[0] > SIDE
-    tile = cv2.resize(
-        picture,
-        (SIDE, SIDE),
-        interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR,
-    )
-    return cv2.cvtColor(tile, cv2.COLOR_BGR2RGB)[None]
-
-
-def _boxes_of(
-    boxes: np.ndarray, scores: np.ndarray, low_score: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the boxes of a window (left, top, right, bottom, 0..1) and their scores.
-
-    Parameters
-    ----------
-    boxes : float [1, anchors, 1, 4], top, left, bottom, right.
-    scores : float [1, anchors, 2], of nothing and of a person.
-    """
-    found = scores[0, :, 1]
-    rows = np.flatnonzero(found >= low_score)
-    unit = np.clip(boxes[0, rows, 0][:, [1, 0, 3, 2]], 0, 1)
-    found = found[rows]
-    if len(rows):
-        together = np.column_stack([unit, found])
-        kept = sv.box_non_max_suppression(together, NETWORK_IOU)
-        unit, found = unit[kept], found[kept]
-    return unit, found
-
-
 def _needed(
     boxes: np.ndarray, origin: np.ndarray, searched: list[int], rank: np.ndarray
 ) -> np.ndarray:
@@ -303,10 +254,11 @@ def _needed(
 
 
 #: Rank of each window (whole frame, four tiles, two squares): whom one of a higher
-#: rank shows needs no other. The smallest highest; at a quick look the larger ones.
-TILES, SQUARE = 2, 2
-RANK = np.array([0, TILES, TILES, TILES, TILES, 1, 1])
-QUICK_RANK = np.array([1, 0, 0, 0, 0, SQUARE, SQUARE])
+#: rank shows needs no other. The smallest highest; at a quick look the larger ones;
+#: the whole frame highest where it shows nearly everybody (no squares then).
+RANK = np.array([0, 2, 2, 2, 2, 1, 1])
+QUICK_RANK = np.array([1, 0, 0, 0, 0, 2, 2])
+WHOLE_RANK = np.array([1, 0, 0, 0, 0])
 
 
 def _uncut(
@@ -314,7 +266,7 @@ def _uncut(
 ) -> np.ndarray:
     """Return which boxes (0..1 in the window) do not end at an inner tile edge."""
     left, top, right, bottom = window
-    near = CUT / SIDE
+    near = CUT
     cut = np.zeros(len(unit), bool)
     if left > 0:
         cut |= unit[:, 0] < near
@@ -332,7 +284,7 @@ def _merge(
 ) -> Persons:
     """Make one box of those of one person: their mean, weighted by score.
 
-    What the network that ships draws too `loose` is taken off.
+    What SSDLite draws too `loose` is taken off.
 
     The mean of what several windows found lies closer than the best of them
     (weighted boxes fusion: Solovyev et al., Image and Vision Computing 107, 2021).
@@ -353,21 +305,8 @@ def _merge(
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
     ltwh = rows[:, :4].copy()
     ltwh[:, 2:] -= ltwh[:, :2]
-    ltwh = _tight(ltwh, height) if loose else ltwh
+    ltwh = ssdlite.tight(ltwh, height, TILE) if loose else ltwh
     big = (ltwh[:, 2] >= 4) & (ltwh[:, 3] >= 8)
     return Persons(
         boxes=ltwh[big].astype(np.float32), scores=rows[big, 4].astype(np.float32)
     )
-
-
-def _tight(boxes: np.ndarray, frame_height: int) -> np.ndarray:
-    """Take off what boxes (left, top, width, height) have too much."""
-    tight = boxes.copy()
-    width, height = boxes[:, 2], boxes[:, 3]
-    in_tile = height / (TILE * frame_height) * SIDE
-    share = np.clip((WIDE_FROM - in_tile) / (WIDE_FROM - WIDE_TO), 0, 1)
-    tight[:, 0] += TOO_WIDE[0] * share * width
-    tight[:, 2] -= sum(TOO_WIDE) * share * width
-    whole = boxes[:, 1] + height < frame_height - 1
-    tight[:, 3] -= TOO_LOW * height * whole
-    return tight

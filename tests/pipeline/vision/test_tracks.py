@@ -280,8 +280,9 @@ def test_together_and_one_by_one_give_the_same(weights_dir: Path, media: Path) -
     together = two(frame)
     assert len(together.scores) >= 2
     assert (one(frame).boxes == together.boxes).all()
-    outputs = [two._see._network([_window(frame)])[0] for _ in range(2)]
-    outputs += two._see._network([_window(frame)] * 3)
+    network = two._see._network((288, 512))
+    outputs = [network([_window(frame)])[0] for _ in range(2)]
+    outputs += network([_window(frame)] * 3)
     for output in outputs[1:]:
         for part, same in zip(output, outputs[0], strict=True):
             assert (part == same).all()
@@ -296,14 +297,14 @@ def test_together_and_one_by_one_give_the_same(weights_dir: Path, media: Path) -
 
 
 def _window(frame: np.ndarray) -> np.ndarray:
-    return cv2.resize(frame, (300, 300))[None]
+    return cv2.resize(frame, (512, 288))[None]
 
 
 def test_a_first_look_goes_where_something_moves() -> None:
-    from pipeline.vision.persons import QUICK_REST, Attention
+    from pipeline.vision.persons import QUICK_RANK, QUICK_REST, RANK, Attention
 
     squares, tiles = [5, 6], [1, 2, 3, 4]
-    quick = Attention(7, sample_fps=0.5, quick=True)
+    quick = Attention(QUICK_RANK, sample_fps=0.5, quick=True)
     nobody = np.zeros(7, bool)
     still = np.zeros((90, 160), bool)
     walker = still.copy()
@@ -318,7 +319,7 @@ def test_a_first_look_goes_where_something_moves() -> None:
     quick.note(np.ones(7, bool), needed, 2.0)
     assert quick.due(4.0, still)[1]
 
-    full = Attention(7, sample_fps=5.0)
+    full = Attention(RANK, sample_fps=5.0)
     full.note(np.ones(7, bool), nobody, 0.0)
     assert np.flatnonzero(full.due(1.0, walker)).tolist() == [1, 3]
     near = still.copy()
