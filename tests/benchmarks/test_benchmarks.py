@@ -263,3 +263,14 @@ def test_peak_memory_sees_an_array() -> None:
             kept += 1
     if machine.anonymous_bytes():
         assert 40e6 < memory.bytes < 200e6
+
+
+@pytest.mark.media
+def test_every_labelled_person_indoors_is_in_the_picture(media: Path) -> None:
+    pictures = detectors._indoors()
+    assert len(pictures) == 80
+    assert sum(len(boxes) for _, boxes in pictures) == 143
+    for frame, boxes in pictures:
+        high, wide = frame.shape[:2]
+        assert (boxes[:, :2] >= 0).all()
+        assert (boxes[:, :2] + boxes[:, 2:] <= (wide + 2, high + 2)).all()
