@@ -191,7 +191,7 @@ WEIGHTS: tuple[Weight, ...] = (
         "dlib_face_recognition_resnet_model_v1.dat",
         input_size="RGB uint8 150x150",
         notes="128 numbers; needs the package dlib-bin",
-        measured="LFW pairs 98.8 %, TAR at FAR 1e-3 95.6 %; 62 ms",
+        measured="LFW pairs 99.1 %, TAR at FAR 1e-3 95.6 %, under a mask 33 %",
         optional=True,
     ),
     Weight(
