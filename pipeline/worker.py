@@ -41,6 +41,8 @@ _MOST, _KEPT, _CHECK_S = 4, 10, 10.0
 _LOOK_S = 60.0
 #: Seconds for which observations stay in memory without a job.
 _KEEP_S = 600.0
+#: Waiting jobs whose faces are looked for together, at most.
+_FORESEEN = 20
 #: Told an event and its fields; never of a case or a person.
 Say = Callable[..., object]
 
@@ -82,6 +84,7 @@ class Worker:
     _next_claim: float = 0.0
     _next_check: float = 0.0
     _next_beat: float = 0.0
+    _foreseen: int = 0  #: the last job whose faces were looked for
     _opened: float | None = None  #: when observations were last read into memory
     #: A job taken that no hand does yet, and when it was taken.
     _claimed: tuple[jobs.Job, Authorisation, float] | None = None
@@ -251,12 +254,34 @@ class Worker:
 
         try:
             finding.prepare(authorisation, self.settings, alive)
+            self._foresee(job, authorisation)
         except NotAuthorisedError:
             raise
         except InterruptedError:
             return
         except Exception as error:  # the job's process meets it again, and tells it
             self.say("reading failed", job=job.id, **logs.cause(error))
+
+    def _foresee(self, job: jobs.Job, authorisation: Authorisation) -> None:
+        """Look for the faces of what waits over the same window and area, at once.
+
+        Each job was foreseen with those before it, or is now with those after it.
+        """
+        from pipeline.trace import finding
+
+        if job.id <= self._foreseen:
+            return
+        waiting = jobs.waiting(_FORESEEN, settings=self.settings)
+        alike = [
+            (other.id, permit)
+            for other, permit in waiting
+            if self._is_open(permit) and other.id > job.id
+        ]
+        if alike:
+            finding.foresee(
+                [authorisation, *(permit for _, permit in alike)], self.settings
+            )
+        self._foreseen = max(job.id, *(number for number, _ in alike), 0)
 
     def _attend(self, wait_s: float) -> None:
         """Watch over the hands at work for a moment; enter what has ended."""

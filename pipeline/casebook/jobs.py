@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,15 +92,27 @@ def claim(worker: str, *, settings: Settings) -> tuple[Job, Authorisation] | Non
         if job is None:
             return None
         try:
-            return job, orders.authorise(
-                job.case,
-                job.queued_by,
-                _purpose(job, settings),
-                settings=settings,
-                order_id=job.order_id,
-            )
+            return job, _authorised(job, settings)
         except NotAuthorisedError as error:
             _end(job.id, worker, settings, state="stopped", error=packed(error))
+
+
+def waiting(most: int, *, settings: Settings) -> list[tuple[Job, Authorisation]]:
+    """Return the jobs that wait, the oldest first, `most` of them, with permissions.
+
+    They go on waiting: whoever is free does them. One whose order is no longer in force
+    is left out.
+    """
+    table = tables.jobs
+    with database.reading(settings) as connection:
+        rows = connection.execute(
+            _query().where(table.c.state == "queued").order_by(table.c.id).limit(most)
+        ).all()
+    found = []
+    for job in map(_job, rows):
+        with contextlib.suppress(NotAuthorisedError):
+            found.append((job, _authorised(job, settings)))
+    return found
 
 
 def beat(
@@ -301,6 +314,16 @@ def _end(
             )
         job = _job(connection.execute(_query().where(table.c.id == number)).one())
         note(worker or "", f"job.{state}", job.case, job=number, error=job.error)
+
+
+def _authorised(job: Job, settings: Settings) -> Authorisation:
+    return orders.authorise(
+        job.case,
+        job.queued_by,
+        _purpose(job, settings),
+        settings=settings,
+        order_id=job.order_id,
+    )
 
 
 def _purpose(job: Job, settings: Settings) -> str:

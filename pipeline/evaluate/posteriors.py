@@ -25,7 +25,8 @@ from pipeline.settings import Settings
 from pipeline.trace import posteriors
 from pipeline.trace.finding import Seeds, prepared
 from pipeline.trace.observations import Scope
-from pipeline.trace.search import Template, templates_of
+from pipeline.trace.search import templates_of
+from pipeline.trace.templates import Template
 
 #: Strength of the shrinkage (scikit-learn's C) and least posterior that is shown.
 _STRENGTH, _SHOWN = 1.0, 0.02

@@ -8,20 +8,25 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+#: Columns of a record: where somebody came into view and left it (metres), when (Unix
+#: seconds), the error of both places (metres, 1 sd), the row of the pass.
+FIRST, LAST, BEGIN, END, ERROR, ROW, WIDTH = 0, 2, 4, 5, 6, 7, 8
+#: Columns of a camera: mean of where its passes begin (east and north), metres within
+#: which they begin and end around it, the largest error of a place, seconds of the
+#: longest pass.
+CAMERA_RADIUS, CAMERA_ERROR, CAMERA_LENGTH, CAMERA_WIDTH = 2, 3, 4, 5
+#: Numbers in a line of the processor's cache: a record is one.
+_LINE = 8
+
 
 class Arranged(NamedTuple):
     """Passes (n) by camera (m), then start."""
 
+    record: np.ndarray  #: float64 [n, WIDTH]
     order: np.ndarray  #: int32 [n], row of each
-    begins: np.ndarray  #: float64 [n], their `start`
-    froms: np.ndarray  #: float64 [n, 2], their `first`, metres
-    tos: np.ndarray  #: float64 [n, 2], their `last`, metres
-    middle: np.ndarray  #: float64 [m, 2], mean of `froms`
-    error: np.ndarray  #: float64 [m], the largest error of a place
-    length: np.ndarray  #: float64 [m], seconds of the longest pass
+    camera: np.ndarray  #: float64 [m, CAMERA_WIDTH]
 
 
-@numba.njit(cache=True, nogil=True)
 def by_camera(
     where: np.ndarray,
     camera_no: np.ndarray,
@@ -41,63 +46,86 @@ def by_camera(
     camera_no, start, end, error_m : [n], ordered by start.
     first, last : float64 [n, 2], metres.
     """
+    room = np.empty((len(start) + 1) * WIDTH)
+    skip = -(room.ctypes.data // room.itemsize) % _LINE
+    record = room[skip : skip + len(start) * WIDTH].reshape(-1, WIDTH)
+    order, camera = _arranged(
+        record, where, camera_no, count, start, end, first, last, error_m
+    )
+    return Arranged(record, order, camera)
+
+
+@numba.njit(cache=True, nogil=True)
+def _arranged(
+    record: np.ndarray,
+    where: np.ndarray,
+    camera_no: np.ndarray,
+    count: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    error_m: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     n, m = len(start), len(count)
     free = np.zeros(m, np.int64)
     for k in range(1, m):
         free[k] = free[k - 1] + count[k - 1]
-    order, begins = np.empty(n, np.int32), np.empty(n)
-    froms, tos = np.empty((n, 2)), np.empty((n, 2))
-    middle, error = np.zeros((m, 2)), np.full(m, -np.inf)
-    length = np.full(m, -np.inf)
+    order = np.empty(n, np.int32)
+    camera = np.zeros((m, CAMERA_WIDTH))
+    camera[:, CAMERA_ERROR], camera[:, CAMERA_LENGTH] = -np.inf, -np.inf
     for row in range(n):
         k = where[camera_no[row]]
         at = free[k]
         free[k] = at + 1
-        order[at], begins[at] = row, start[row]
-        froms[at, 0], froms[at, 1] = first[row, 0], first[row, 1]
-        tos[at, 0], tos[at, 1] = last[row, 0], last[row, 1]
-        middle[k, 0] += first[row, 0]
-        middle[k, 1] += first[row, 1]
-        error[k] = max(error[k], error_m[row])
-        length[k] = max(length[k], end[row] - start[row])
+        order[at] = row
+        record[at, FIRST], record[at, FIRST + 1] = first[row, 0], first[row, 1]
+        record[at, LAST], record[at, LAST + 1] = last[row, 0], last[row, 1]
+        record[at, BEGIN], record[at, END] = start[row], end[row]
+        record[at, ERROR], record[at, ROW] = error_m[row], row
+        camera[k, 0] += first[row, 0]
+        camera[k, 1] += first[row, 1]
+        camera[k, CAMERA_ERROR] = max(camera[k, CAMERA_ERROR], error_m[row])
+        length = end[row] - start[row]
+        camera[k, CAMERA_LENGTH] = max(camera[k, CAMERA_LENGTH], length)
     for k in range(m):
-        middle[k, 0] /= count[k]
-        middle[k, 1] /= count[k]
-    return Arranged(order, begins, froms, tos, middle, error, length)
+        camera[k, 0] /= count[k]
+        camera[k, 1] /= count[k]
+    return order, camera
 
 
 @numba.njit(cache=True, nogil=True)
 def by_stretch(
     these: Arranged, count: np.ndarray, zero: float, stretches: int, stretch_s: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Cut the passes of each camera by time, and tell how far around it they are.
 
     Parameters
     ----------
+    these : gets the radius of each camera.
     count : int64 [m], passes of each camera.
     zero, stretches, stretch_s : of each camera so many stretches of seconds follow
         the moment `zero`.
 
     Returns
     -------
-    float64 [m], metres within which passes begin and end around the middle; int32
-    [m * stretches + 1], where the passes of each stretch begin in the order.
+    int32 [m * stretches + 1], where the passes of each stretch begin in the order.
     """
     m = len(count)
-    radius = np.zeros(m)
     edges = np.zeros(m * stretches + 1, np.int32)
     base = 0
     for k in range(m):
         farthest = 0.0
-        x, y = these.middle[k, 0], these.middle[k, 1]
+        x, y = these.camera[k, 0], these.camera[k, 1]
         for at in range(base, base + count[k]):
-            for place in (these.froms, these.tos):
-                east, north = place[at, 0] - x, place[at, 1] - y
+            for side in (FIRST, LAST):
+                east = these.record[at, side] - x
+                north = these.record[at, side + 1] - y
                 farthest = max(farthest, east * east + north * north)
-            stretch = int((these.begins[at] - zero) / stretch_s)
+            stretch = int((these.record[at, BEGIN] - zero) / stretch_s)
             edges[k * stretches + stretch + 1] += 1
         base += count[k]
-        radius[k] = math.sqrt(farthest)
+        these.camera[k, CAMERA_RADIUS] = math.sqrt(farthest)
     for k in range(1, len(edges)):
         edges[k] += edges[k - 1]
-    return radius, edges
+    return edges

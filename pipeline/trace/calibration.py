@@ -52,7 +52,7 @@ def face_llr(
     laws = face_laws.of(model)
     if laws is None:
         return np.zeros(similarity.shape)
-    level = ((_level(width) - c.FACE_WIDTHS_PX[0]) / 2).astype(np.int64)
+    level = width_level(width)
     table = _face_tables(laws)
     # Between two points of the grid in a straight line.
     at = (np.clip(np.nan_to_num(similarity), -1, 1) + 1) / (_GRID[1] - _GRID[0])
@@ -78,32 +78,39 @@ def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     ).astype(np.int8)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def least_similarity(
-    llr: float, kinds: tuple[int, ...], width_px: float, model: str = face_laws.DEFAULT
-) -> float:
-    """Return a cosine below which no face reaches an evidence.
+    llr: float, kind: int, model: str = face_laws.DEFAULT
+) -> np.ndarray:
+    """Return by width a cosine below which no face reaches an evidence.
 
     Parameters
     ----------
     llr : log-likelihood ratio of `face_llr`.
-    kinds : what the comparison may be: BARE, ONE_MASKED ...
-    width_px : of the template's face; the other may be of any width.
+    kind : of the comparison: BARE, ONE_MASKED ...
     model : registry name.
+
+    Returns
+    -------
+    float32 [levels], of widths as `width_level` numbers them; infinite where no
+    cosine does.
     """
-    least = np.inf
-    for width in np.arange(c.FACE_WIDTHS_PX[0], min(width_px, 112.0) + 2, 2.0):
-        for kind in kinds:
-            some = face_llr(
-                _GRID,
-                np.full(len(_GRID), min(width, width_px)),
-                np.full(len(_GRID), kind),
-                model,
-            )
-            reached = np.flatnonzero(some >= llr)
-            if len(reached):
-                least = min(least, float(_GRID[max(reached[0] - 1, 0)]))
+    widths = np.arange(c.FACE_WIDTHS_PX[0], c.FACE_WIDTHS_PX[-1] + 1, 2.0)
+    least = np.full(len(widths), np.inf, dtype=np.float32)
+    for level, width in enumerate(widths):
+        every = np.full(len(_GRID), width)
+        some = face_llr(_GRID, every, np.full(len(_GRID), kind), model)
+        reached = np.flatnonzero(some >= llr)
+        if len(reached):
+            least[level] = _GRID[max(reached[0] - 1, 0)]
+    least.flags.writeable = False
     return least
+
+
+def width_level(width_px: np.ndarray) -> np.ndarray:
+    """Number widths as the laws tell them apart: int64 [n]; NaN counts as 30."""
+    width = np.nan_to_num(np.asarray(width_px, dtype=float), nan=c.FACE_SMALL_PX)
+    return np.asarray((_level(width) - c.FACE_WIDTHS_PX[0]) / 2).astype(np.int64)
 
 
 def faces_llr(llr: np.ndarray, share: np.ndarray | None = None) -> float:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from pipeline.trace.arrangement import by_camera, by_stretch
+from pipeline.trace.arrangement import (
+    BEGIN,
+    CAMERA_ERROR,
+    CAMERA_LENGTH,
+    CAMERA_RADIUS,
+    by_camera,
+    by_stretch,
+)
 from pipeline.trace.columns import ranges
 from pipeline.trace.followers import Ground
 from pipeline.trace.passes import Passes
@@ -18,18 +26,23 @@ from pipeline.trace.wardrobe import Wardrobe
 _BUCKET_S = 60.0
 
 
-@dataclass(frozen=True)
-class Reach:
-    """Passes within reach of some others; m pairs, by tip, then row."""
+class Beside(NamedTuple):
+    """Cameras around each camera, worked out for those that were asked about."""
 
-    tip: np.ndarray  #: int64 [m], number of the pass asked about
-    row: np.ndarray  #: int64 [m], row of the field
-    gap: np.ndarray  #: float64 [m], seconds between them, may be a little negative
-    metres: np.ndarray  #: float64 [m], between them
+    cameras: np.ndarray  #: int32, one list after the other; room for more
+    low: np.ndarray  #: int64 [m], where the list of each begins; -1: not known yet
+    high: np.ndarray  #: int64 [m], where it ends
 
-    def take(self, rows: np.ndarray) -> Reach:
-        """Return some pairs."""
-        return Reach(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+    def put(self, camera: int, around: np.ndarray) -> Beside:
+        """Add the list of a camera."""
+        begin, cameras = int(self.high.max()), self.cameras
+        begin = max(begin, 0)
+        end = begin + len(around)
+        if end > len(cameras):
+            cameras = np.concatenate([cameras[:begin], np.empty(2 * end, np.int32)])
+        cameras[begin:end] = around
+        self.low[camera], self.high[camera] = begin, end
+        return self._replace(cameras=cameras)
 
 
 def _days_of(start: np.ndarray) -> np.ndarray:
@@ -83,41 +96,38 @@ class Field:
             self._number, self.camera_no, count, self.start, self.end, self.first,
             self.last, self.error_m,
         )  # fmt: skip
-        self._order, self._start, self.middle = these.order, these.begins, these.middle
-        self.longest = float(these.length.max(initial=0.0))
+        self._order, self._start = these.order, these.record[:, BEGIN]
+        self.middle = np.ascontiguousarray(these.camera[:, :2])
+        self.longest = float(these.camera[:, CAMERA_LENGTH].max(initial=0.0))
         #: Metres, the largest error of a place.
-        self._error, self.worst_m = these.error, float(these.error.max(initial=0.0))
+        self._error = these.camera[:, CAMERA_ERROR]
+        self.worst_m = float(self._error.max(initial=0.0))
         self._tree = cKDTree(self.middle) if len(self.middle) else None
-        self._beside: dict[tuple[int, float], np.ndarray] = {}
+        self._beside: dict[float, Beside] = {}
         # Of each camera, by stretches of time: where its passes begin in the order.
         stretches = min(span / _BUCKET_S, len(self) / max(len(self.numbers), 1))
         self._buckets = int(stretches) + 1
         self._bucket_s = max(span / self._buckets, 1.0) * (1 + 1e-9)
         #: Metres within which each camera's passes begin and end around `middle`.
-        self.radius, self._first = by_stretch(
+        self._first = by_stretch(
             these, count, self._zero, self._buckets, self._bucket_s
         )
+        self.radius = these.camera[:, CAMERA_RADIUS]
         #: The passes and their index, for compiled code.
         self.ground = Ground(
+            record=these.record,
             start=self.start,
             end=self.end,
             first=self.first,
             last=self.last,
             error_m=self.error_m,
-            order=these.order,
-            begins=these.begins,
-            froms=these.froms,
-            tos=these.tos,
+            camera_no=self.camera_no,
+            number=self._number,
+            camera=these.camera,
             stretch=self._first,
             stretches=self._buckets,
             zero=self._zero,
             stretch_s=self._bucket_s,
-            number=self._number,
-            camera_no=self.camera_no,
-            middle=these.middle,
-            radius=self.radius,
-            error=these.error,
-            length=these.length,
         )
 
     def __len__(self) -> int:
@@ -154,18 +164,19 @@ class Field:
         ]
         return Cells(middle, np.array(radius), members)
 
-    def beside(self, tip: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-        """Cameras whose passes may be within `reach` metres of those of each tip's.
-
-        int64, one list after the other, and where each begins int64 [k + 1].
-        """
-        lists = [
-            self._cameras_beside(int(camera), reach)
-            for camera in self._number[self.camera_no[tip]]
-        ]
-        edges = np.zeros(len(lists) + 1, dtype=np.int64)
-        np.cumsum([len(one) for one in lists], out=edges[1:])
-        return np.concatenate(lists) if lists else np.empty(0, np.int64), edges
+    def beside(self, tip: np.ndarray, reach: float) -> Beside:
+        """Cameras whose passes may be within `reach` metres of those of each tip's."""
+        if reach not in self._beside:
+            nowhere = np.full(len(self.middle), -1, dtype=np.int64)
+            self._beside[reach] = Beside(
+                np.empty(1024, dtype=np.int32), nowhere, nowhere.copy()
+            )
+        known = self._beside[reach]
+        camera = self._number[self.camera_no[tip]]
+        for one in np.unique(camera[known.low[camera] < 0]).tolist():
+            known = known.put(one, self._cameras_beside(one, reach))
+        self._beside[reach] = known
+        return known
 
     def _at(
         self, camera: np.ndarray, moment: np.ndarray, after: bool = False
@@ -180,13 +191,10 @@ class Field:
 
     def _cameras_beside(self, camera: int, reach: float) -> np.ndarray:
         """Cameras whose passes may be within `reach` metres of those of a camera."""
-        key = (camera, reach)
-        if key not in self._beside:
-            assert self._tree is not None
-            place, own = self.middle[camera], self.radius[camera]
-            far = self.radius + 2 * self._error
-            found = self._tree.query_ball_point(place, reach + own + far.max())
-            some = np.array(sorted(found), dtype=np.int64)
-            apart = np.hypot(*(self.middle[some] - place).T)
-            self._beside[key] = some[apart <= reach + own + far[some]]
-        return self._beside[key]
+        assert self._tree is not None
+        place, own = self.middle[camera], self.radius[camera]
+        far = self.radius + 2 * self._error
+        found = self._tree.query_ball_point(place, reach + own + far.max())
+        some = np.array(sorted(found), dtype=np.int64)
+        apart = np.hypot(*(self.middle[some] - place).T)
+        return np.asarray(some[apart <= reach + own + far[some]])

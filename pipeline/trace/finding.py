@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +14,14 @@ from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
-from pipeline.trace import gaps, hunt, path, review, walks
+from pipeline.trace import constants as c
+from pipeline.trace import gaps, hunt, path, review, search, walks
 from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
-from pipeline.trace.search import Evidence, Template, templates_of
+from pipeline.trace.search import Evidence, Faces, templates_of
 from pipeline.trace.streets import Streets
+from pipeline.trace.templates import Template
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,23 @@ def prepare(
     gaps.decisive(passes)
     passes.vault.open(settings.threads)
     by_street.of(settings, scope.registry)
+
+
+def foresee(authorisations: Sequence[Authorisation], settings: Settings) -> None:
+    """Look for the faces of several cases at once, for the traces that follow.
+
+    Parameters
+    ----------
+    authorisations : over the same window and area, which `prepare` has read.
+    """
+    people = []
+    for authorisation in authorisations:
+        passes = Scope(authorisation, settings).passes()
+        # Whose gallery cannot be used is told so by the trace.
+        with contextlib.suppress(DongseonError):
+            seeds = seeds_of(authorisation, passes, settings)
+            people.append(Faces(passes, seeds.templates))
+    search.scan(people, c.ANCHOR_LLR, settings.threads)
 
 
 # Many small products: threads of the library would wait for each other, and sum up

@@ -1,7 +1,8 @@
 """Followers: the passes that may go on with a walk, found by compiled code.
 
 Every pass before the cameras around is looked at one by one, so that no tables of
-pairs are made; the few that are left are weighed by `walks`.
+pairs are made. How movement and directions are weighed stands in
+`docs/trace-model.md`; the figures come from `constants`.
 """
 
 from __future__ import annotations
@@ -12,32 +13,46 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-#: Room for rounding where something is told from a bound here: `walks` decides.
+from pipeline.trace.arrangement import (
+    BEGIN,
+    CAMERA_LENGTH,
+    CAMERA_RADIUS,
+    END,
+    ERROR,
+    FIRST,
+    LAST,
+    ROW,
+)
+
+#: Room for rounding where something is told from a bound.
 _ROOM = 1e-6
+#: Metres of a pass or a way from which it has a direction.
+_DIRECTED_M = 3.0
+#: Cosine of 45 degrees, and what directions within 45, 45 to 135 and beyond 135 degrees
+#: say: shares of 60 %, 30 % and 10 % against a quarter, a half and a quarter of
+#: directions at random (assumed).
+_ALIGNED = 0.707
+_ON, _ASIDE, _BACK = math.log(2.4), math.log(0.6), math.log(0.4)
+#: What directions can add at most: two of three count at a time.
+TURNS_MOST = 2 * _ON
 
 
 class Ground(NamedTuple):
     """Passes and their index, as `field.Field` arranges them; n rows, m cameras."""
 
+    record: np.ndarray  #: float64 [n, 8], by camera, then start (see `arrangement`)
     start: np.ndarray  #: float64 [n], Unix seconds
     end: np.ndarray  #: float64 [n], Unix seconds
     first: np.ndarray  #: float64 [n, 2], metres
     last: np.ndarray  #: float64 [n, 2], metres
     error_m: np.ndarray  #: float64 [n], 1 sd
-    order: np.ndarray  #: int32 [n], rows by camera, then start
-    begins: np.ndarray  #: float64 [n], `start` in that order
-    froms: np.ndarray  #: float64 [n, 2], `first` in that order
-    tos: np.ndarray  #: float64 [n, 2], `last` in that order
+    camera_no: np.ndarray  #: int64 [n]
+    number: np.ndarray  #: integer, which of the m each camera number is
+    camera: np.ndarray  #: float64 [m, 5], see `arrangement`
     stretch: np.ndarray  #: int32, by camera and stretch of time: first in that order
     stretches: int  #: of each camera
     zero: float  #: moment at which the first stretch begins
     stretch_s: float
-    number: np.ndarray  #: integer, which of the m each camera number is
-    camera_no: np.ndarray  #: int64 [n]
-    middle: np.ndarray  #: float64 [m, 2], of each camera's passes, metres
-    radius: np.ndarray  #: float64 [m], within which they begin and end
-    error: np.ndarray  #: float64 [m], the largest of their places
-    length: np.ndarray  #: float64 [m], seconds of the longest
 
 
 class Bounds(NamedTuple):
@@ -60,7 +75,21 @@ class Gait(NamedTuple):
     wait_s: float
     busy_s: float
     busy_m: float
-    least: float  #: score, but for directions
+    least: float  #: score, clothing apart, above which a pass is hopeful
+
+
+class _Tip(NamedTuple):
+    """The pass that is to be gone on from."""
+
+    row: int
+    ahead: bool
+    camera: int
+    moment: float  #: its end if ahead, else its start
+    x: float  #: where it ends if ahead, else where it begins
+    y: float
+    error: float
+    east: float  #: the way it goes, metres
+    north: float
 
 
 @numba.njit(cache=True, nogil=True)
@@ -68,107 +97,135 @@ def followers(
     tip: np.ndarray,
     ahead: bool,
     beside: np.ndarray,
-    edges: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
     ground: Ground,
     bounds: Bounds,
     gait: Gait,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Find the passes that may be worth a look, and count passers-by.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find the passes that are worth a look, and count passers-by.
 
     Parameters
     ----------
     tip : int64 [k], rows.
     ahead : whether they follow the tips, else they lead to them.
-    beside, edges : int64, cameras around each tip, those of the k-th from `edges[k]`
-        to `edges[k + 1]`.
+    beside, low, high : int32, cameras around each camera: those of camera c from
+        `low[c]` to `high[c]`.
 
     Returns
     -------
-    (tip, row, gap, metres) of m pairs, by number of the tip: all that are hopeful,
-    and some that are not. Passers-by of each tip int64 [k].
+    Where the passes of each tip begin int64 [k + 1]; their rows int64 [m], ascending;
+    what movement and directions say float64 [m], logarithms above `gait.least`;
+    passers-by of each tip int64 [k].
     """
-    places, others = ground.last, ground.froms
-    if not ahead:
-        places, others = ground.first, ground.tos
-    above, below = (gait.busy_m + _ROOM) ** 2, (gait.busy_m - _ROOM) ** 2
+    edges = np.zeros(len(tip) + 1, np.int64)
     busy = np.zeros(len(tip), np.int64)
-    size, used = 256, 0
-    whose, row = np.empty(size, np.int64), np.empty(size, np.int64)
-    gaps, metres = np.empty(size), np.empty(size)
+    used = 0
+    row, score = np.empty(1024, np.int64), np.empty(1024)
+    near, waits, squares = np.empty(256, np.int64), np.empty(256), np.empty(256)
     for k in range(len(tip)):
-        one = tip[k]
-        x, y = places[one, 0], places[one, 1]
-        moment = ground.end[one] if ahead else ground.start[one]
-        own = ground.number[ground.camera_no[one]]
-        kept, crowd = used, 0
-        for far in (False, True):
-            crowd = min(busy[k], len(bounds.latest) - 1)
-            for camera in beside[edges[k] : edges[k + 1]]:
-                east = ground.middle[camera, 0] - x
-                north = ground.middle[camera, 1] - y
-                free = math.sqrt(east * east + north * north) - ground.radius[camera]
-                if (free > gait.busy_m + _ROOM) != far:
-                    continue
-                low, high = -1.0, gait.span_s
-                if far:  # before so many seconds nobody is hopeful who gets there
-                    low = float(np.searchsorted(bounds.metres[crowd], free - _ROOM))
-                    high = bounds.latest[crowd]
-                    if low > high:
-                        continue
-                soonest, latest = moment + low, moment + high
-                if not ahead:
-                    soonest = moment - high - ground.length[camera]
-                    latest = moment - low
-                for n in range(
-                    _place(ground, camera, soonest, 0),
-                    _place(ground, camera, latest, 1),
-                ):
-                    if ground.begins[n] < soonest:
-                        continue
-                    if ground.begins[n] > latest:
-                        break
-                    j = ground.order[n]
-                    gap = ground.begins[n] - moment if ahead else moment - ground.end[j]
-                    if gap > gait.span_s or gap < -1 or j == one:
-                        continue
-                    east, north = others[n, 0] - x, others[n, 1] - y
-                    square = east * east + north * north
-                    # Close to the edge, as exactly as elsewhere.
-                    if (
-                        gap < gait.busy_s
-                        and not far
-                        and square < above
-                        and (square < below or math.hypot(east, north) < gait.busy_m)
-                    ):
-                        busy[k] += 1
-                    limit = gait.fastest * max(gap, 0.0) + gait.spare_m
-                    most = limit + 2 * ground.error[camera] + _ROOM
-                    if square > most * most:
-                        continue
-                    away = math.hypot(east, north)
-                    if away > limit + 2 * ground.error_m[j]:
-                        continue
-                    if gap < 0 and camera == own:
-                        continue
-                    if used == size:
-                        size *= 2
-                        whose, row = _wider(whose, size), _wider(row, size)
-                        gaps, metres = _wider(gaps, size), _wider(metres, size)
-                    whose[used], row[used] = k, j
-                    gaps[used], metres[used] = gap, away
-                    used += 1
-        for n in range(kept, used):  # how busy it is, is known now
-            second = min(int(max(gaps[n], 0.0)), bounds.metres.shape[1] - 1)
-            if metres[n] > bounds.metres[crowd, second] + _ROOM:
+        one = _tip(tip[k], ahead, ground)
+        around = beside[low[one.camera] : high[one.camera]]
+        # How busy it is, is told by all before the cameras close by.
+        found = 0
+        for camera in around:
+            if _free(ground, camera, one) > gait.busy_m + _ROOM:
                 continue
-            errors = ground.error_m[one], ground.error_m[row[n]]
-            score = _score(gaps[n], metres[n], errors, busy[k], gait)
-            if score > gait.least - _ROOM:
-                whose[kept], row[kept] = k, row[n]
-                gaps[kept], metres[kept] = gaps[n], metres[n]
-                kept += 1
-        used = kept
-    return whose[:used], row[:used], gaps[:used], metres[:used], busy
+            for n in _window(ground, camera, one, -1.0, gait.span_s):
+                gap, square = _apart(ground, n, one)
+                if gap < -1 or gap > gait.span_s or ground.record[n, ROW] == one.row:
+                    continue
+                if gap < gait.busy_s and square < gait.busy_m * gait.busy_m:
+                    busy[k] += 1
+                if not _in_reach(ground, n, camera, one, gap, square, gait):
+                    continue
+                if found == len(near):
+                    near, waits = _wider(near), _wider(waits)
+                    squares = _wider(squares)
+                near[found], waits[found], squares[found] = n, gap, square
+                found += 1
+        crowd = min(busy[k], len(bounds.latest) - 1)
+        for at in range(found):
+            n, gap, square = near[at], waits[at], squares[at]
+            if _hopeless(bounds, crowd, gap, square):
+                continue
+            told = _score(ground, n, one, gap, math.sqrt(square), busy[k], gait)
+            if told > gait.least:
+                if used == len(row):
+                    row, score = _wider(row), _wider(score)
+                row[used], score[used] = int(ground.record[n, ROW]), told
+                used += 1
+        for camera in around:
+            free = _free(ground, camera, one)
+            if free <= gait.busy_m + _ROOM:
+                continue
+            # Before so many seconds nobody is hopeful who gets there.
+            soonest = float(np.searchsorted(bounds.metres[crowd], free - _ROOM))
+            latest = bounds.latest[crowd]
+            if soonest > latest:
+                continue
+            for n in _window(ground, camera, one, soonest, latest):
+                gap, square = _apart(ground, n, one)
+                if gap < soonest or gap > latest:
+                    continue
+                if not _in_reach(ground, n, camera, one, gap, square, gait):
+                    continue
+                if _hopeless(bounds, crowd, gap, square):
+                    continue
+                told = _score(ground, n, one, gap, math.sqrt(square), busy[k], gait)
+                if told > gait.least:
+                    if used == len(row):
+                        row, score = _wider(row), _wider(score)
+                    row[used], score[used] = int(ground.record[n, ROW]), told
+                    used += 1
+        begin = edges[k]
+        order = begin + np.argsort(row[begin:used])
+        row[begin:used], score[begin:used] = row[order], score[order]
+        edges[k + 1] = used
+    return edges, row[:used].copy(), score[:used].copy(), busy
+
+
+@numba.njit(cache=True, nogil=True)
+def _tip(row: int, ahead: bool, ground: Ground) -> _Tip:
+    place = ground.last[row] if ahead else ground.first[row]
+    return _Tip(
+        row,
+        ahead,
+        int(ground.number[ground.camera_no[row]]),
+        ground.end[row] if ahead else ground.start[row],
+        place[0],
+        place[1],
+        ground.error_m[row],
+        ground.last[row, 0] - ground.first[row, 0],
+        ground.last[row, 1] - ground.first[row, 1],
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _free(ground: Ground, camera: int, one: _Tip) -> float:
+    """Metres to the nearest that a camera sees anybody, at least."""
+    east = ground.camera[camera, 0] - one.x
+    north = ground.camera[camera, 1] - one.y
+    away = math.sqrt(east * east + north * north)
+    return away - ground.camera[camera, CAMERA_RADIUS]
+
+
+@numba.njit(cache=True, nogil=True)
+def _window(
+    ground: Ground, camera: int, one: _Tip, soonest: float, latest: float
+) -> range:
+    """Records of a camera so many seconds after, or before; some others at the ends."""
+    if one.ahead:
+        begin, end = one.moment + soonest, one.moment + latest
+    else:
+        begin = one.moment - latest - ground.camera[camera, CAMERA_LENGTH]
+        end = one.moment - soonest
+    low, high = _place(ground, camera, begin, 0), _place(ground, camera, end, 1)
+    while low < high and ground.record[low, BEGIN] < begin:
+        low += 1
+    while low < high and ground.record[high - 1, BEGIN] > end:
+        high -= 1
+    return range(low, high)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -183,26 +240,95 @@ def _place(ground: Ground, camera: int, moment: float, after: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _score(
-    gap: float, metres: float, errors: tuple[float, float], busy: int, gait: Gait
-) -> float:
-    """As `walks` scores a pass but for directions and clothing, to rounding."""
-    wait, error = max(gap, 0.0), math.hypot(errors[1], errors[0])
-    sigma = math.sqrt((gait.sd * wait) ** 2 + error**2 + 0.5**2)
-    bell = math.exp(-0.5 * ((metres - gait.mean * wait) / sigma) ** 2)
-    bell /= sigma * math.sqrt(2 * math.pi)
-    reach = gait.fastest * wait + 10 + 2 * error
-    chance = max(2 * max(metres, error) / reach**2, 1e-300)
-    score = math.log((1 - gait.odd) * bell / chance + gait.odd)
-    reach = gait.fastest * wait + 10 + 2 * errors[1]
-    stray = (busy + 1) / gait.busy_s * (reach / gait.busy_m) ** 2
-    soon = math.exp(-wait / gait.wait_s) / gait.wait_s
-    return score + math.log(gait.on_share * soon) - math.log(max(stray, 1e-6))
+def _apart(ground: Ground, n: int, one: _Tip) -> tuple[float, float]:
+    """Seconds and square metres between the tip and a record."""
+    if one.ahead:
+        gap, side = ground.record[n, BEGIN] - one.moment, FIRST
+    else:
+        gap, side = one.moment - ground.record[n, END], LAST
+    east = ground.record[n, side] - one.x
+    north = ground.record[n, side + 1] - one.y
+    return gap, east * east + north * north
 
 
 @numba.njit(cache=True, nogil=True)
-def _wider(values: np.ndarray, size: int) -> np.ndarray:
+def _in_reach(
+    ground: Ground,
+    n: int,
+    camera: int,
+    one: _Tip,
+    gap: float,
+    square: float,
+    gait: Gait,
+) -> bool:
+    """Whether a walker gets there in time; nobody overlaps before one camera."""
+    limit = gait.fastest * max(gap, 0.0) + gait.spare_m
+    limit += 2 * ground.record[n, ERROR]
+    return square <= limit * limit and not (gap < 0 and camera == one.camera)
+
+
+@numba.njit(cache=True, nogil=True)
+def _hopeless(bounds: Bounds, crowd: int, gap: float, square: float) -> bool:
+    """Whether a pass is too far off to be hopeful, whatever else is known of it."""
+    second = min(int(max(gap, 0.0)), bounds.metres.shape[1] - 1)
+    most = bounds.metres[crowd, second] + _ROOM
+    return square > most * most
+
+
+@numba.njit(cache=True, nogil=True)
+def _score(
+    ground: Ground,
+    n: int,
+    one: _Tip,
+    gap: float,
+    metres: float,
+    busy: int,
+    gait: Gait,
+) -> float:
+    """How much better going on explains a pass than anybody's being there."""
+    wait, theirs = max(gap, 0.0), ground.record[n, ERROR]
+    square = one.error * one.error + theirs * theirs
+    error = math.sqrt(square)
+    variance = (gait.sd * wait) ** 2 + square + 0.25
+    off = metres - gait.mean * wait
+    bell = math.exp(-0.5 * off * off / variance) / math.sqrt(2 * math.pi * variance)
+    reach = gait.fastest * wait + 10 + 2 * error
+    # Whoever is there by chance is anywhere in the circle within reach.
+    chance = max(2 * max(metres, error) / (reach * reach), 1e-300)
+    walked = (1 - gait.odd) * bell / chance + gait.odd
+    # The walker is before this camera at this moment, against anybody being there.
+    reach = gait.fastest * wait + 10 + 2 * theirs
+    stray = (busy + 1) / gait.busy_s * (reach / gait.busy_m) ** 2
+    score = math.log(walked * gait.on_share / gait.wait_s / max(stray, 1e-6))
+    score -= wait / gait.wait_s
+    if score + TURNS_MOST <= gait.least:
+        return score + TURNS_MOST
+    record = ground.record[n]
+    east, north = record[LAST] - record[FIRST], record[LAST + 1] - record[FIRST + 1]
+    if metres <= max(8.0, 3 * error):
+        return score + _turn(one.east, one.north, east, north)
+    if one.ahead:
+        x, y = record[FIRST] - one.x, record[FIRST + 1] - one.y
+    else:
+        x, y = one.x - record[LAST], one.y - record[LAST + 1]
+    return score + _turn(one.east, one.north, x, y) + _turn(east, north, x, y)
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(a: float, b: float, x: float, y: float) -> float:
+    """Evidence of two directions: most go on as they went, few turn back."""
+    one, other = math.sqrt(a * a + b * b), math.sqrt(x * x + y * y)
+    if one <= _DIRECTED_M or other <= _DIRECTED_M:
+        return 0.0
+    cosine = (a * x + b * y) / (one * other)
+    if cosine > _ALIGNED:
+        return _ON
+    return _ASIDE if cosine > -_ALIGNED else _BACK
+
+
+@numba.njit(cache=True, nogil=True)
+def _wider(values: np.ndarray) -> np.ndarray:
     """The same values with room for more."""
-    result = np.empty(size, values.dtype)
+    result = np.empty(2 * len(values), values.dtype)
     result[: len(values)] = values
     return result

@@ -27,7 +27,8 @@ from pipeline.trace.field import Field
 from pipeline.trace.joiners import joiners
 from pipeline.trace.passes import Footage, Passes
 from pipeline.trace.remembered import Remembered
-from pipeline.trace.search import Evidence, Faces, Template, templates_of
+from pipeline.trace.search import Evidence, Faces, templates_of
+from pipeline.trace.templates import Template
 from pipeline.trace.traffic import busy_of, rates, seen_of
 from pipeline.trace.walks import Walk, follow
 

@@ -12,8 +12,9 @@ from pipeline.trace.field import Field
 from pipeline.trace.reach import between
 from pipeline.trace.search import Faces
 
-#: Passes whose clothing is looked at together, and what a face adds there at most.
-_LOOKED, _FACE_MOST = 4000, 2.0
+#: Passes whose clothing is looked at together, few at first and then more, and what a
+#: face adds there at most.
+_LOOKED, _LOOKED_MOST, _FACE_MOST = 250, 4000, 2.0
 
 
 def joiners(
@@ -66,17 +67,19 @@ def _of_stretch(
     free = ~taken[reached.rows]
     rows, score = reached.rows[free], reached.score[free]
     kept, total, least = np.empty(0, np.int64), np.empty(0), -np.inf
-    for begin in range(0, len(rows), _LOOKED):
-        part = slice(begin, begin + _LOOKED)
+    begin, looked = 0, _LOOKED
+    while begin < len(rows):
+        part = slice(begin, begin + looked)
         # The rest is too far off, whatever it wears.
         if score[begin] + c.APPEARANCE_CAP + _FACE_MOST < least:
             break
-        some, sums = _dressed(field, face, rows[part], score[part], known, law)
+        some, sums = _dressed(field, face, rows[part], score[part], known, law, least)
         kept, total = np.concatenate([kept, some]), np.concatenate([total, sums])
         best = np.lexsort((kept, -total))[: c.JOINERS]
         kept, total = kept[best], total[best]
         if len(kept) == c.JOINERS:
             least = float(total[-1])
+        begin, looked = begin + looked, min(2 * looked, _LOOKED_MOST)
     return kept
 
 
@@ -87,13 +90,21 @@ def _dressed(
     score: np.ndarray,
     known: np.ndarray,
     law: Law,
+    least: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Those of some rows that are dressed like the patient, and their evidence."""
+    """Those of some rows that are dressed like the patient, and their evidence.
+
+    Without those that are surely not among the `JOINERS` best, or below `least`.
+    """
     worn, _ = field.wear(rows)
     has = ~np.isnan(worn[:, 0])
     rows, score, worn = rows[has], score[has], worn[has]
     alike = law.llr(known.mean(axis=0), len(known), worn, np.ones(len(rows)))
+    enough = (score + alike)[alike > c.JOINER_LLR]
+    if len(enough) >= c.JOINERS:
+        least = max(least, float(np.partition(enough, -c.JOINERS)[-c.JOINERS]))
     near = alike > c.JOINER_LLR - _FACE_MOST
+    near &= score + alike + _FACE_MOST >= least
     rows, score, alike = rows[near], score[near], alike[near]
     alike = alike + np.clip(face[rows], 0, _FACE_MOST)
     good = alike > c.JOINER_LLR

@@ -57,6 +57,7 @@ def scan(
     rerank: Callable[[np.ndarray], np.ndarray] | None = None,
     threads: int = 2,
     progress: Callable[[int], object] | None = None,
+    least: np.ndarray | None = None,
 ) -> Hits:
     """Find every (row, probe) whose inner product reaches the threshold.
 
@@ -74,6 +75,8 @@ def scan(
     threads : number of threads; the result is the same for any.
     progress : called with the number of rows finished since the last call, from
         the calling thread; raise in it to cancel.
+    least : float32 [n], least inner product of each row, whatever the probe; infinite:
+        no hit.
 
     Raises
     ------
@@ -86,14 +89,14 @@ def scan(
     first = np.zeros(len(parts) + 1, dtype=np.int64)
     np.cumsum([len(part) for part in parts], out=first[1:])
     packed, step, loss = _quantised(probes)
-    lowest = float(limits.min())
-    width = probes.shape[1]
+    width, levels = probes.shape[1], _levels(limits, len(scale), least)
 
     def work(task: list[tuple[int, int, int]]) -> tuple[int, np.ndarray, np.ndarray]:
         rows, probe, done = [], [], 0
         for number, start, stop in task:
             at = int(first[number]) + start
             some = scale[at : at + stop - start]
+            lowest = levels[at : at + stop - start]
             floors = _floors(some, width, lowest, step, loss, rerank is None)
             r, p = _survivors(
                 parts[number][start:stop], packed, len(probes), floors, at
@@ -117,7 +120,7 @@ def scan(
     found = np.concatenate(rows), np.concatenate(probe)
     if rerank is None:
         rerank = _stored(parts, first, scale)
-    return _scored(*found, probes, limits, rerank)
+    return _scored(*found, probes, limits, levels, rerank)
 
 
 def abreast(
@@ -273,8 +276,23 @@ def _quantised(probes: np.ndarray) -> tuple[Any, float, float]:
     return numkong.dots_pack(p8, dtype="int8"), step, float(loss)
 
 
+def _levels(limits: np.ndarray, rows: int, least: np.ndarray | None) -> np.ndarray:
+    """Least inner product of a hit, row by row: float32 [n]."""
+    lowest = np.float32(limits.min())
+    if least is None:
+        return np.broadcast_to(lowest, (rows,))
+    if least.shape != (rows,):
+        raise ValueError(f"least must have {rows} values, got {least.shape}")
+    return np.maximum(least, lowest, dtype=np.float32)
+
+
 def _floors(
-    scale: np.ndarray, width: int, lowest: float, step: float, loss: float, plain: bool
+    scale: np.ndarray,
+    width: int,
+    lowest: np.ndarray,
+    step: float,
+    loss: float,
+    plain: bool,
 ) -> np.ndarray:
     """Integer products (int32 [n]) below which a row cannot be a hit."""
     half = 0.5 * math.sqrt(width)  # |e - e'| is at most this times scale
@@ -282,7 +300,8 @@ def _floors(
     lost = half * loss if plain else half * (1 + loss)
     nothing = scale <= 0
     floors = np.where(nothing, np.float32(1), scale)
-    np.divide(np.float32((lowest - loss - _ROUNDING) / step), floors, out=floors)
+    need = (lowest - np.float32(loss + _ROUNDING)) / np.float32(step)
+    np.divide(need, floors, out=floors)
     floors -= np.float32(lost / step)
     np.clip(np.floor(floors, out=floors), -_NEVER, _NEVER, out=floors)
     result = floors.astype(np.int32)
@@ -334,6 +353,7 @@ def _scored(
     probe: np.ndarray,
     probes: np.ndarray,
     limits: np.ndarray,
+    levels: np.ndarray,
     rerank: Callable[[np.ndarray], np.ndarray],
 ) -> Hits:
     """Score the survivors again and keep those that reach the threshold."""
@@ -343,7 +363,7 @@ def _scored(
         unique, where = np.unique(r, return_inverse=True)
         vectors = np.asarray(rerank(unique), dtype=np.float32)
         score = np.einsum("ij,ij->i", vectors[where], probes[p])
-        hit = score >= limits[p]
+        hit = score >= np.maximum(limits[p], levels[r])
         kept.append((r[hit], p[hit], score[hit].astype(np.float32)))
     if not kept:
         return _no_hits()

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline.store import ids as numbers
 from pipeline.store.schema import MASK_STATES
 from pipeline.trace.columns import ranges
+from pipeline.trace.halves import to_unit
 from pipeline.trace.vault import KINDS, Vault
 
 #: What is read of every pass: no embeddings.
@@ -81,8 +82,8 @@ class Passes:
         kind is face or appearance; NaN where a row has none of this model.
         """
         found = self.vault.vectors(kind, self.at[rows], model)
-        norm = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.asarray(found / np.where(norm > 0, norm, 1))
+        to_unit(found)
+        return found
 
     def kept(self, name: Any, make: Callable[[], T]) -> T:
         """Return what was made of these passes before, or make it now."""

@@ -15,35 +15,20 @@ from datetime import timedelta, timezone
 
 import numpy as np
 
-from pipeline.trace import calibration
+from pipeline.trace import calibration, hits
 from pipeline.trace import constants as c
 from pipeline.trace.passes import Passes
+from pipeline.trace.templates import MASKED, Template
 from pipeline.trace.vault import KINDS
 
 #: Korea keeps no summer time: a date in Seoul is this far ahead of UTC.
 SEOUL = timezone(timedelta(hours=9))
-_MASKED = ("worn", "incorrect")
 #: Least cosine of a face worth scoring; below it the evidence is at its floor.
 FACE_LEAST = 0.25
 #: Sets of templates of which what was worked out is remembered.
 _REMEMBERED = 32
 #: Rows from which the strangers' statistics are taken at most.
 _COHORT_ROWS = 20_000
-
-
-@dataclass(frozen=True)
-class Template:
-    """One view of the patient (or of somebody who was rejected)."""
-
-    kind: str  #: "face" or "appearance"
-    model: str  #: registry name of the model that made it
-    vector: np.ndarray  #: float32 [d], unit length
-    mask: str = "none"  #: mask state of the face seen
-    width_px: float = 112.0  #: width of the face seen
-    day: int | None = None  #: appearance: date in Seoul, days since 1970
-    tracklet: int | None = None  #: where it comes from, None for a photo
-    #: float32 [d], unit length: stands for `vector` before a masked face
-    masked_vector: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -67,25 +52,32 @@ class Evidence:
 class _Learnt:
     """What was worked out about one person's templates; kept with the passes."""
 
-    slot: np.ndarray  #: int32 [n], where each pass's figures lie in `told`; 0: nowhere
-    told: np.ndarray  #: float64 [m, 2], evidence and best cosine; room for more
-    used: int  #: rows of `told` in use
+    rows: np.ndarray  #: int64 [m], ascending
+    told: np.ndarray  #: float64 [m, 2], evidence and best cosine of each
     strong: dict[float, np.ndarray]  #: rows of passes by least evidence
 
     @classmethod
-    def nothing(cls, passes: int) -> _Learnt:
+    def nothing(cls) -> _Learnt:
         """Begin with nothing."""
-        return cls(np.zeros(passes, dtype=np.int32), np.empty((1024, 2)), 1, {})
+        return cls(np.empty(0, np.int64), np.empty((0, 2)), {})
 
-    def put(self, told: np.ndarray) -> np.ndarray:
-        """Keep figures [k, 2]; return where they lie, int32 [k]."""
-        begin, self.used = self.used, self.used + len(told)
-        if self.used > len(self.told):
-            wider = np.empty((2 * self.used, 2))
-            wider[:begin] = self.told[:begin]
-            self.told = wider
-        self.told[begin : self.used] = told
-        return np.arange(begin, self.used, dtype=np.int32)
+    def missing(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that nothing is known of, ascending."""
+        if not len(self.rows):
+            return np.unique(rows)
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        known = self.rows[at] == rows
+        return np.asarray(rows[:0] if known.all() else np.unique(rows[~known]))
+
+    def put(self, rows: np.ndarray, told: np.ndarray) -> None:
+        """Keep figures [k, 2] of rows that were missing."""
+        at = np.searchsorted(self.rows, rows)
+        self.rows = np.insert(self.rows, at, rows)
+        self.told = np.insert(self.told, at, told, axis=0)
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the figures [k, 2] of rows that are known."""
+        return np.asarray(self.told[np.searchsorted(self.rows, rows)])
 
 
 class Faces:
@@ -107,7 +99,7 @@ class Faces:
         every: dict[bytes, _Learnt] = passes.kept("faces", dict)
         key = _digest(faces)
         learnt = every.pop(key, None)
-        self._learnt = _Learnt.nothing(len(passes)) if learnt is None else learnt
+        self._learnt = _Learnt.nothing() if learnt is None else learnt
         every[key] = self._learnt  # the last used is let go last
         if len(every) > _REMEMBERED:
             every.pop(next(iter(every)))
@@ -133,36 +125,16 @@ class Faces:
         threads : of the scan; the result is the same for any.
         progress : told the share done, 0..1; raise in it to cancel.
         """
-        if least_llr in self._learnt.strong:
-            if progress is not None:
-                progress(1.0)
-            return self._learnt.strong[least_llr]
-        found = [np.empty(0, np.int64)]
-        for model, views in self._views.items():
-            vectors, levels = _probes(model, views, least_llr)
-            least = np.array(levels, dtype=np.float32)
-            some = np.flatnonzero(np.isfinite(least))
-            if len(some):
-                probes = np.stack([vectors[k] for k in some]).astype(np.float32)
-                found.append(
-                    self.passes.vault.scan(
-                        model, probes, least[some], threads, progress
-                    )[0]
-                )
-        rows = np.unique(np.concatenate(found))
-        rows = rows[self[rows] >= least_llr]
-        self._learnt.strong[least_llr] = rows
-        return rows
+        scan([self], least_llr, threads, progress)
+        return self._learnt.strong[least_llr]
 
     def _told(self, rows: np.ndarray) -> np.ndarray:
         """Evidence and best cosine [k, 2] of some rows."""
         learnt = self._learnt
-        slot = learnt.slot[rows]
-        if not slot.all():
-            fresh = np.unique(rows[slot == 0])
-            learnt.slot[fresh] = learnt.put(self._learn(fresh))
-            slot = learnt.slot[rows]
-        return np.asarray(learnt.told[slot])
+        fresh = learnt.missing(rows)
+        if len(fresh):
+            learnt.put(fresh, self._learn(fresh))
+        return learnt.of(rows)
 
     def _learn(self, fresh: np.ndarray) -> np.ndarray:
         """Work out evidence and best cosine [k, 2] of rows, ascending."""
@@ -211,13 +183,34 @@ class Faces:
             for k, view in enumerate(views)
             if view.masked_vector is not None
         }
-        masked = np.flatnonzero(np.isin(states, _MASKED))
+        masked = np.flatnonzero(np.isin(states, MASKED))
         if stand_in and len(masked):
             of = list(stand_in.values())
             _, told = _cosines(self.passes, "face", model, of, FACE_LEAST, rows[masked])
             place = np.ix_(masked, np.array(list(stand_in)))
             cosines[place], done[place] = told, True
         return done
+
+
+def scan(
+    people: Sequence[Faces],
+    least_llr: float,
+    threads: int,
+    progress: Callable[[float], object] | None = None,
+) -> None:
+    """Find what `Faces.strong` will be asked of some people, in one look at all faces.
+
+    Parameters as there; what is known is not looked for again.
+    """
+    fresh = [one for one in people if least_llr not in one._learnt.strong]
+    if fresh:
+        found = hits.deciding(
+            fresh[0].passes, [one._views for one in fresh], least_llr, threads, progress
+        )
+        for one, rows in zip(fresh, found, strict=True):
+            one._learnt.strong[least_llr] = rows[one[rows] >= least_llr]
+    if progress is not None:
+        progress(1.0)
 
 
 def search(
@@ -292,28 +285,6 @@ def days(start: np.ndarray) -> np.ndarray:
     """Dates in Seoul (days since 1970) of Unix seconds."""
     shift = SEOUL.utcoffset(None).total_seconds()
     return np.floor((np.asarray(start) + shift) / 86_400).astype(np.int64)
-
-
-def _probes(
-    model: str, views: Sequence[Template], least_llr: float
-) -> tuple[list[np.ndarray], list[float]]:
-    """What to scan for, and from which cosine each is worth a look."""
-    vectors, least = [], []
-    for one in views:
-        plain, aware = one.mask in _MASKED, one.masked_vector is not None
-        kinds = [calibration.ONE_MASKED + plain] if not aware else []
-        kinds.append(calibration.BARE + plain)
-        vectors.append(one.vector)
-        least.append(
-            calibration.least_similarity(least_llr, tuple(kinds), one.width_px, model)
-        )
-        if one.masked_vector is not None:
-            vectors.append(one.masked_vector)
-            kind = (calibration.MASK_AWARE,)
-            least.append(
-                calibration.least_similarity(least_llr, kind, one.width_px, model)
-            )
-    return vectors, least
 
 
 def _digest(faces: Sequence[Template]) -> bytes:

@@ -113,6 +113,7 @@ class Vault:
         least: np.ndarray,
         threads: int,
         progress: Callable[[float], object] | None = None,
+        least_of: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Find the faces that reach a cosine, exactly (see `kernel.scan`).
 
@@ -121,6 +122,8 @@ class Vault:
         probes : float32 [p, d], unit length.
         least : float32 [p].
         progress : told the share done, 0..1; raise in it to cancel.
+        least_of : rows of the passes int64 [k] -> least cosine float32 [k] of each,
+            whatever the probe.
 
         Returns
         -------
@@ -141,7 +144,9 @@ class Vault:
         def one(
             number: int, columns: tuple[pages.PlainColumn, pages.PlainColumn]
         ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            return self._scan_chunk(number, code, columns, probes, least, inner)
+            return self._scan_chunk(
+                number, code, columns, probes, least, inner, least_of
+            )
 
         found = []
         outer = threads if side_by_side else 1
@@ -207,6 +212,7 @@ class Vault:
         probes: np.ndarray,
         least: np.ndarray,
         threads: int,
+        least_of: Callable[[np.ndarray], np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         column, exact = columns
         span = slice(int(self.first[number]), int(self.first[number + 1]))
@@ -225,8 +231,12 @@ class Vault:
             return taken / np.where(norm > 0, norm, 1)
 
         # A row not covered scales to nothing: it is never a survivor.
-        visible = np.where(place[value] >= 0, scale[value], np.float32(0))
-        hits = kernel.scan(parts, visible, probes, least, rerank, threads=threads)
+        where = place[value]
+        visible = np.where(where >= 0, scale[value], np.float32(0))
+        by_row = None if least_of is None else least_of(np.maximum(where, 0))
+        hits = kernel.scan(
+            parts, visible, probes, least, rerank, threads=threads, least=by_row
+        )
         return place[value[hits.rows]].astype(np.int64), hits.probe, hits.score
 
     def _has(self, number: int, code: int) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from pipeline.trace import constants as c
-from pipeline.trace.field import Field, Reach
-from pipeline.trace.followers import Bounds, Gait, followers
+from pipeline.trace.field import Field
+from pipeline.trace.followers import TURNS_MOST, Bounds, Gait, followers
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
@@ -26,9 +27,8 @@ _SPARE_METRES = 5.0
 _BUSIEST = 400
 #: What is remembered of walks at most: sets of anchors, and tips.
 _REMEMBERED, _ONWARD = 512, 200_000
-#: Scores without clothing at which a pass is no longer looked at, and what the
-#: directions can add to them at most (two of three count at a time).
-_HOPELESS, _TURNS_MOST = -6.0, float(2 * np.log(2.4) + 1e-9)
+#: Score without clothing at which a pass is no longer looked at.
+_HOPELESS = -6.0
 _GAIT = Gait(
     span_s=c.WALK_GAP_SECONDS,
     fastest=c.WALK_FASTEST,
@@ -40,7 +40,7 @@ _GAIT = Gait(
     wait_s=c.WALK_GAP_MEAN_SECONDS,
     busy_s=_BUSY_SECONDS,
     busy_m=_BUSY_METRES,
-    least=_HOPELESS - _TURNS_MOST,
+    least=_HOPELESS,
 )
 
 
@@ -159,10 +159,9 @@ def _onward(
     memory = field.passes.kept("onward", dict)
     fresh = [one for one in tip if (one, ahead) not in memory]
     if fresh:
-        near, score = _hopeful(field, np.array(fresh, dtype=np.int64), ahead)
-        edges = np.searchsorted(near.tip, np.arange(len(fresh) + 1)).tolist()
-        for one, low, high in zip(fresh, edges[:-1], edges[1:], strict=True):
-            memory[one, ahead] = near.row[low:high].copy(), score[low:high].copy()
+        edges, row, score = _hopeful(field, np.array(fresh, dtype=np.int64), ahead)
+        for one, (low, high) in zip(fresh, pairwise(edges.tolist()), strict=True):
+            memory[one, ahead] = row[low:high], score[low:high]
     found = [memory[one, ahead] for one in tip]
     whose = np.repeat(np.arange(len(tip)), [len(rows) for rows, _ in found])
     if len(memory) > _ONWARD:
@@ -171,31 +170,17 @@ def _onward(
     return whose, rows, scores
 
 
-def _hopeful(field: Field, tip: np.ndarray, ahead: bool) -> tuple[Reach, np.ndarray]:
-    """Passes that may follow each tip, and the score of each but for clothing."""
+def _hopeful(
+    field: Field, tip: np.ndarray, ahead: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Passes that may follow each tip, clothing apart.
+
+    Where those of each tip begin int64 [k + 1], rows int64 [m], scores float64 [m].
+    """
     reach = max(c.WALK_FASTEST * c.WALK_GAP_SECONDS + _SPARE_METRES, _BUSY_METRES)
-    whose, row, gap, metres, busy = followers(
-        tip,
-        ahead,
-        *field.beside(tip, reach),
-        field.ground,
-        _bounds(round(float(np.hypot(field.worst_m, field.worst_m)) + 5e-4, 3)),
-        _GAIT,
-    )
-    order = np.argsort(whose * len(field) + row, kind="stable")
-    near = Reach(whose, row, gap, metres).take(order)
-    gap = np.maximum(near.gap, 0)
-    # The walker is before this camera at this moment, against anybody being there.
-    reach = c.WALK_FASTEST * gap + 10 + 2 * field.error_m[near.row]
-    stray = (busy[near.tip] + 1) / _BUSY_SECONDS * (reach / _BUSY_METRES) ** 2
-    wait = np.exp(-gap / c.WALK_GAP_MEAN_SECONDS) / c.WALK_GAP_MEAN_SECONDS
-    score = _movement(field, tip, near)
-    score += np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
-    hopeful = score > _HOPELESS - _TURNS_MOST
-    near, score = near.take(hopeful), score[hopeful]
-    score += _turns(field, tip, near, ahead)
-    hopeful = score > _HOPELESS
-    return near.take(hopeful), score[hopeful]
+    worst = round(float(np.hypot(field.worst_m, field.worst_m)) + 5e-4, 3)
+    beside = field.beside(tip, reach)
+    return followers(tip, ahead, *beside, field.ground, _bounds(worst), _GAIT)[:3]
 
 
 @lru_cache(maxsize=8)
@@ -218,53 +203,13 @@ def _bounds(error: float) -> Bounds:
     stray = stray * ((c.WALK_FASTEST * low + 10) / _BUSY_METRES) ** 2
     rest = np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
     odd = c.WALK_ODD_SHARE
-    need = (np.exp(_HOPELESS - _TURNS_MOST - rest) - odd) / ((1 - odd) * bell)
+    need = (np.exp(_HOPELESS - TURNS_MOST - 1e-9 - rest) - odd) / ((1 - odd) * bell)
     fastest = c.WALK_FASTEST * high + _SPARE_METRES + 2 * error
     off = mean * high + wide * np.sqrt(-2 * np.log(np.clip(need, 1e-300, 1.0)))
     metres = np.where(need <= 0, fastest, np.minimum(fastest, off))
     some = need <= 1
     last = np.where(some, high, 0.0).max(axis=1)
     return Bounds(np.maximum.accumulate(np.where(some, metres, 0.0), axis=1), last)
-
-
-def _movement(field: Field, tip: np.ndarray, near: Reach) -> np.ndarray:
-    """How much better walking on explains the places than anybody's being there."""
-    i, j = tip[near.tip], near.row
-    gap, distance = np.maximum(near.gap, 0), near.metres
-    error = np.hypot(field.error_m[j], field.error_m[i])
-    mean, sd = c.WALK_SPEED
-    sigma = np.sqrt((sd * gap) ** 2 + error**2 + 0.5**2)
-    bell = np.exp(-0.5 * ((distance - mean * gap) / sigma) ** 2)
-    bell /= sigma * np.sqrt(2 * np.pi)
-    reach = c.WALK_FASTEST * gap + 10 + 2 * error
-    odd = c.WALK_ODD_SHARE
-    # Whoever is there by chance is anywhere in the circle within reach.
-    chance = 2 * np.maximum(distance, error) / reach**2
-    return np.asarray(np.log((1 - odd) * bell / chance + odd))
-
-
-def _turns(field: Field, tip: np.ndarray, near: Reach, ahead: bool) -> np.ndarray:
-    """Evidence of the directions in which two passes and the way between them lead."""
-    i, j = tip[near.tip], near.row
-    error = np.hypot(field.error_m[j], field.error_m[i])
-    a, b = (i, j) if ahead else (j, i)
-    way = field.first[b] - field.last[a]
-    one, other = field.last[a] - field.first[a], field.last[b] - field.first[b]
-    far = near.metres > np.maximum(8.0, 3 * error)
-    return _turn(one, way, far) + _turn(other, way, far) + _turn(one, other, ~far)
-
-
-def _turn(one: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Evidence of directions: most go on as they went, few turn back."""
-    a, b = np.hypot(one[:, 0], one[:, 1]), np.hypot(other[:, 0], other[:, 1])
-    known = known & (a > 3) & (b > 3)
-    cosine = (one * other).sum(axis=1) / np.maximum(a * b, 1e-9)
-    # Shares of 60 %, 30 % and 10 % within 45, 45-135 and beyond 135 degrees, against
-    # a quarter, a half and a quarter of directions at random (assumed).
-    evidence = np.where(
-        cosine > 0.707, np.log(2.4), np.where(cosine > -0.707, np.log(0.6), np.log(0.4))
-    )
-    return np.where(known, evidence, 0.0)
 
 
 def _alike(

@@ -18,7 +18,8 @@ from pipeline.trace.field import Field
 from pipeline.trace.motion import spread, spread_bound
 from pipeline.trace.observations import Scope
 from pipeline.trace.run import trace
-from pipeline.trace.search import Faces, Template, search
+from pipeline.trace.search import Faces, search
+from pipeline.trace.templates import Template
 
 
 @pytest.fixture

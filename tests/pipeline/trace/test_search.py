@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pipeline.trace import calibration, face_laws, review
 from pipeline.trace import constants as c
 from pipeline.trace.observations import Scope
-from pipeline.trace.search import Faces, Template, days, search, templates_of
+from pipeline.trace.search import Faces, days, search, templates_of
+from pipeline.trace.templates import Template
 
 
 @given(
