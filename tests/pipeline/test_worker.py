@@ -359,3 +359,32 @@ def _stop_then_end(job, authorisation, settings, progress):
     run = worker._trace(job, authorisation, settings, progress)
     jobs.stop(authorisation, job.id, settings=settings)
     return run
+
+
+def test_faces_of_cases_that_wait_are_looked_for_together(
+    first, authorise, monkeypatch
+):
+    """Two cases over the same window: one look at all faces serves both traces."""
+    from pipeline.casebook import galleries
+    from pipeline.trace import hits
+
+    book = get_settings()
+    permits = [authorise(case=f"P-00{k}") for k in (1, 2)]
+    narrow = authorise(start_s=50.0, case="P-003")
+    for permit in (*permits, narrow):
+        galleries.enrol_tracklet(permit, first, settings=book)
+        jobs.queue(permit, {}, settings=book)
+    looked: list[tuple[int, int]] = []
+    deciding = hits.deciding
+
+    def told(passes, people, *more):
+        looked.append((os.getpid(), len(people)))
+        return deciding(passes, people, *more)
+
+    monkeypatch.setattr(hits, "deciding", told)
+    assert Worker(book, daily=False).run(once=True).done == 3
+    # Here, for the first two; the third has another window, and looks for itself.
+    assert looked == [(os.getpid(), 2)]
+    for permit in permits:
+        path = results.read(permit, "sighting", settings=book)
+        assert path["on_path"].to_pylist().count(True) == 2

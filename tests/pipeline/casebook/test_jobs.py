@@ -101,3 +101,18 @@ def test_a_sign_of_life_of_a_clock_since_set_back_is_none(book, authorisation, l
     assert jobs.claim("w1", settings=book)[0].id == number
     later(timedelta(0))
     assert jobs.claim("w2", settings=book)[0].id == number
+
+
+def test_waiting_jobs_are_told_with_their_permissions_and_go_on_waiting(
+    book, authorisation
+):
+    first = jobs.queue(authorisation, {}, settings=book)
+    second = jobs.queue(authorisation, {"tracklet": 3}, settings=book)
+    found = jobs.waiting(9, settings=book)
+    assert [job.id for job, _ in found] == [first, second]
+    assert all(permit == authorisation for _, permit in found)
+    assert len(jobs.waiting(1, settings=book)) == 1
+    assert jobs.claim("w1", settings=book)[0].id == first
+    assert [job.id for job, _ in jobs.waiting(9, settings=book)] == [second]
+    orders.revoke(authorisation.order_id, "bora", "found", settings=book)
+    assert jobs.waiting(9, settings=book) == []
