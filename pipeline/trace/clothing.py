@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numba
 import numpy as np
 
 from pipeline.trace import calibration
@@ -88,6 +89,72 @@ class Measured:
         result = 0.5 * k * np.log(other / same) - apart / (2 * same)
         result = result + size / (2 * other)
         return _bounded(result, np.minimum(views, counts))
+
+    def one_more(
+        self,
+        known: np.ndarray,
+        theirs: tuple[np.ndarray, np.ndarray],
+        asked: tuple[np.ndarray, np.ndarray],
+        views: np.ndarray,
+    ) -> np.ndarray:
+        """Weigh single views, each against the views of one of some people, as `llr`.
+
+        Parameters
+        ----------
+        known : float64 [m, k], placed clothing.
+        theirs : int [v], rows of it, and whose each is.
+        asked : int [n], rows of it (-1: not seen), and whose each may be.
+        views : int64 [people], of each person.
+
+        Returns
+        -------
+        float64 [n], 0 where the clothing of one of the two is not known.
+        """
+        within, between = c.CLOTHING_VIEW_SHARE, 1 - c.CLOTHING_VIEW_SHARE
+        count = _effective(np.maximum(views, 1).astype(np.float64))
+        whole = count * between + within
+        same = between * within / whole + within
+        fixed = 0.5 * known.shape[1] * np.log((between + within) / same)
+        result = _one_more(
+            known, *theirs, *asked, views, count * between / whole, same, fixed
+        )
+        return np.nan_to_num(_bounded(result, np.ones(len(result))), nan=0.0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _one_more(
+    known: np.ndarray,
+    own: np.ndarray,
+    owner: np.ndarray,
+    asked: np.ndarray,
+    whose: np.ndarray,
+    views: np.ndarray,
+    share: np.ndarray,
+    same: np.ndarray,
+    fixed: np.ndarray,
+) -> np.ndarray:
+    """As `Measured.llr` of one view each, unbounded; NaN where nothing is known."""
+    dims = known.shape[1]
+    mean = np.zeros((len(views), dims))
+    for n in range(len(own)):
+        for d in range(dims):
+            mean[owner[n], d] += known[own[n], d]
+    for k in range(len(views)):
+        for d in range(dims):
+            mean[k, d] *= share[k] / max(views[k], 1)
+    result = np.full(len(asked), np.nan)
+    for n in range(len(asked)):
+        k = whose[n]
+        if asked[n] < 0 or not views[k]:
+            continue
+        apart, size = 0.0, 0.0
+        for d in range(dims):
+            one = known[asked[n], d]
+            apart += (one - mean[k, d]) ** 2
+            size += one * one
+        # Between and within people together are one.
+        result[n] = fixed[k] - apart / (2 * same[k]) + size / 2
+    return result
 
 
 @dataclass(frozen=True)

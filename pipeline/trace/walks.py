@@ -222,28 +222,13 @@ def _alike(
     used = np.unique(whose)
     members = np.concatenate([np.array(walks[k], dtype=np.int64) for k in used])
     owner = np.repeat(used, [len(walks[k]) for k in used])
-    day = field.day
-    for today in np.unique(day[row]):
-        mine = day[members] == today
-        theirs = np.flatnonzero(day[row] == today)
-        rows = np.concatenate([members[mine], row[theirs]])
-        worn, law = field.wear(rows)
-        if law is None:
-            continue
-        known, of = worn[: mine.sum()], owner[mine]
-        asked = worn[mine.sum() :]
-        seen = ~np.isnan(known[:, 0])
-        views = np.bincount(of[seen], minlength=len(walks))
-        mean = np.zeros((len(walks), known.shape[1]))
-        np.add.at(mean, of[seen], known[seen])
-        mean /= np.maximum(views, 1)[:, None]
-        mine_of = whose[theirs]
-        both = ~np.isnan(asked[:, 0]) & (views[mine_of] > 0)
-        if both.any():
-            result[theirs[both]] = law.llr(
-                mean[mine_of[both]],
-                views[mine_of[both]],
-                asked[both],
-                np.ones(int(both.sum())),
+    # Nobody wears one day what he wore the day before.
+    first, last = int(field.day[row.min()]), int(field.day[row.max()])
+    for today in range(first, last + 1):
+        mine = field.day[members] == today
+        theirs = np.flatnonzero(field.day[row] == today)
+        if len(theirs):
+            result[theirs] = field.wardrobe.go_on(
+                members[mine], owner[mine], row[theirs], whose[theirs], len(walks)
             )
     return result

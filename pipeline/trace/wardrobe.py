@@ -47,27 +47,77 @@ class Wardrobe:
 
         Rows of another day than the first, or of another model, are NaN.
         """
+        where, known, law = self.hung(rows)
+        result = known[np.maximum(where, 0)]
+        result[where < 0] = np.nan
+        return result, law
+
+    def hung(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Law | None]:
+        """Return where the placed clothing of rows of one day lies, and its law.
+
+        int32 [k], rows of float64 [m, dims]; -1 of another day than the first, or of
+        another model. There is at least one row to look at.
+        """
         rows = np.asarray(rows, dtype=np.int64)
+        nothing = np.full((1, 1), np.nan)
         if not len(rows):
-            return np.empty((0, 1)), None
+            return np.empty(0, np.int32), nothing, None
         day = int(self.day[rows[0]])
         found = self._of(day)
         if found is None:
-            return np.full((len(rows), 1), np.nan), None
+            return np.full(len(rows), -1, np.int32), nothing, None
         model, law = found
-        fresh = rows[self._where[rows] < 0]
-        fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
-        if len(fresh):
-            fresh = np.unique(fresh)
-            placed = law.place(self._fetch(fresh, self._names[model]))
-            self._where[fresh] = self._put(day, placed) + np.arange(len(fresh))
+        where = self._where[rows]
+        if (where < 0).any():
+            fresh = rows[where < 0]
+            fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
+            if len(fresh):
+                fresh = np.unique(fresh)
+                placed = law.place(self._fetch(fresh, self._names[model]))
+                self._where[fresh] = self._put(day, placed) + np.arange(len(fresh))
+                where = self._where[rows]
         known = self._places.get(day)
         if known is None:
-            return np.full((len(rows), 1), np.nan), None
-        where = self._where[rows]
-        result = known[np.maximum(where, 0)]
-        result[(where < 0) | (self.day[rows] != day)] = np.nan
-        return result, law
+            return np.full(len(rows), -1, np.int32), nothing, law
+        where[self.day[rows] != day] = -1
+        return where, known, law
+
+    def go_on(
+        self,
+        members: np.ndarray,
+        owner: np.ndarray,
+        rows: np.ndarray,
+        whose: np.ndarray,
+        people: int,
+    ) -> np.ndarray:
+        """Weigh whether passes are of the people that some others are of, of one day.
+
+        Parameters
+        ----------
+        members, owner : int64 [m], rows, and which of the `people` each is of.
+        rows, whose : int64 [k], rows, at least one, and whom each may be of.
+
+        Returns
+        -------
+        float64 [k], 0 where nothing is known.
+        """
+        where, known, law = self.hung(np.concatenate([rows, members]))
+        result = np.zeros(len(rows))
+        asked, own = where[: len(rows)], where[len(rows) :]
+        owner, own = owner[own >= 0], own[own >= 0]
+        views = np.bincount(owner, minlength=people)
+        if isinstance(law, clothing.Measured):
+            return law.one_more(known, (own, owner), (asked, whose), views)
+        both = (asked >= 0) & (views[whose] > 0)
+        if law is None or not both.any():
+            return result
+        mean = np.zeros((people, known.shape[1]))
+        np.add.at(mean, owner, known[own])
+        mean /= np.maximum(views, 1)[:, None]
+        one = np.ones(int(both.sum()))
+        of = whose[both]
+        result[both] = law.llr(mean[of], views[of], known[asked[both]], one)
+        return result
 
     def _put(self, day: int, placed: np.ndarray) -> int:
         """Keep placed clothing of a day; return where it begins."""
