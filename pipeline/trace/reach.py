@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.trace import constants as c
 from pipeline.trace import stretches
+from pipeline.trace.arrangement import BEGIN, FIRST, LAST
 from pipeline.trace.field import Cells, Field
 from pipeline.trace.motion import spread, spread_bound
 
@@ -151,17 +152,21 @@ class _Stretch:
         self, cells: Cells, cell: np.ndarray, moment: np.ndarray, floor: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows of cells at moments that may score `floor`, and their scores."""
-        ground = self.field.ground
+        field, ground = self.field, self.field.ground
         camera = np.concatenate([cells.members[k] for k in cell])
         when = np.repeat(moment, [len(cells.members[k]) for k in cell])
         if floor > -np.inf:
             some = stretches.busy(ground, camera, when, self.edges)
             camera, when = camera[some], when[some]
-            bound = self._bound(ground.middle, ground.radius, camera, when)
+            bound = self._bound(field.middle, field.radius, camera, when)
             some = np.flatnonzero(bound >= floor)
             camera, when = camera[some], when[some]
         at, rows = stretches.passes(ground, camera, when, self.edges)
-        where = ground.froms, ground.tos, ground.begins
+        where = (
+            ground.record[:, FIRST : FIRST + 2],
+            ground.record[:, LAST : LAST + 2],
+            ground.record[:, BEGIN],
+        )
         return rows, _scored(self.field, self.a, self.b, where, at, rows)
 
     def _bound(

@@ -7,6 +7,7 @@ import math
 import numba
 import numpy as np
 
+from pipeline.trace.arrangement import BEGIN, ROW
 from pipeline.trace.followers import Ground
 
 
@@ -51,8 +52,8 @@ def passes(
     for k in range(len(camera)):
         begin, end = edges[moment[k]], edges[moment[k] + 1]
         for n in range(first[k], after[k]):
-            if ground.begins[n] >= begin and ground.begins[n] < end:
-                places[used], rows[used] = n, ground.order[n]
+            if begin <= ground.record[n, BEGIN] < end:
+                places[used], rows[used] = n, int(ground.record[n, ROW])
                 used += 1
     return places[:used], rows[:used]
 
