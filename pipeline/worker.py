@@ -253,8 +253,12 @@ class Worker:
         from pipeline.trace import finding
 
         try:
-            finding.prepare(authorisation, self.settings, alive)
-            self._foresee(job, authorisation)
+            finding.prepare(
+                authorisation,
+                self.settings,
+                alive,
+                lambda: self._sought(job, authorisation),
+            )
         except NotAuthorisedError:
             raise
         except InterruptedError:
@@ -262,26 +266,24 @@ class Worker:
         except Exception as error:  # the job's process meets it again, and tells it
             self.say("reading failed", job=job.id, **logs.cause(error))
 
-    def _foresee(self, job: jobs.Job, authorisation: Authorisation) -> None:
-        """Look for the faces of what waits over the same window and area, at once.
+    def _sought(
+        self, job: jobs.Job, authorisation: Authorisation
+    ) -> list[Authorisation]:
+        """Tell whose faces are to be looked for with this job's.
 
-        Each job was foreseen with those before it, or is now with those after it.
+        Those of what waits over the same window and area; none if this job was looked
+        for with one before it.
         """
-        from pipeline.trace import finding
-
         if job.id <= self._foreseen:
-            return
+            return []
         waiting = jobs.waiting(_FORESEEN, settings=self.settings)
-        alike = [
-            (other.id, permit)
+        alike = {
+            other.id: permit
             for other, permit in waiting
-            if self._is_open(permit) and other.id > job.id
-        ]
-        if alike:
-            finding.foresee(
-                [authorisation, *(permit for _, permit in alike)], self.settings
-            )
-        self._foreseen = max(job.id, *(number for number, _ in alike), 0)
+            if other.id > job.id and self._is_open(permit)
+        }
+        self._foreseen = max(job.id, *alike, 0)
+        return [authorisation, *alike.values()]
 
     def _attend(self, wait_s: float) -> None:
         """Watch over the hands at work for a moment; enter what has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -102,38 +103,43 @@ def prepare(
     authorisation: Authorisation,
     settings: Settings,
     progress: Callable[[float], object] | None = None,
+    sought: Callable[[], Sequence[Authorisation]] = tuple,
 ) -> None:
     """Read what an order opens into memory, for the traces that follow under it.
 
-    `progress` is told the share read, 0..1; raise in it to cancel.
+    Parameters
+    ----------
+    progress : told the share read, 0..1; raise in it to cancel.
+    sought : asked, once all is read, for the cases over the same window and area whose
+        faces are to be looked for, at once.
     """
     scope = Scope(authorisation, settings)
     passes = scope.passes(progress)
-    field, _ = hunt.prepare(passes, scope.footage())
-    # What every trace asks first: clothing of the days, and compiled code made ready.
-    for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
-        field.wardrobe.law(int(day))
-    walks.follow(field, np.arange(min(len(field), 1)), np.zeros(len(field), dtype=bool))
-    gaps.decisive(passes)
-    passes.vault.open(settings.threads)
-    by_street.of(settings, scope.registry)
+    people = _people(passes, sought(), settings)
+    with ThreadPoolExecutor(1) as beside:
+        looked = beside.submit(search.scan, people, c.ANCHOR_LLR, settings.threads)
+        field, _ = hunt.prepare(passes, scope.footage())
+        # What every trace asks first: clothing of the days, compiled code made ready.
+        for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
+            field.wardrobe.law(int(day))
+        nobody = np.zeros(len(field), dtype=bool)
+        walks.follow(field, np.arange(min(len(field), 1)), nobody)
+        gaps.decisive(passes)
+        passes.kept("opened", lambda: passes.vault.open(settings.threads))
+        by_street.of(settings, scope.registry)
+        looked.result()
 
 
-def foresee(authorisations: Sequence[Authorisation], settings: Settings) -> None:
-    """Look for the faces of several cases at once, for the traces that follow.
-
-    Parameters
-    ----------
-    authorisations : over the same window and area, which `prepare` has read.
-    """
+def _people(
+    passes: Passes, authorisations: Sequence[Authorisation], settings: Settings
+) -> list[Faces]:
     people = []
     for authorisation in authorisations:
-        passes = Scope(authorisation, settings).passes()
         # Whose gallery cannot be used is told so by the trace.
         with contextlib.suppress(DongseonError):
             seeds = seeds_of(authorisation, passes, settings)
             people.append(Faces(passes, seeds.templates))
-    search.scan(people, c.ANCHOR_LLR, settings.threads)
+    return people
 
 
 # Many small products: threads of the library would wait for each other, and sum up

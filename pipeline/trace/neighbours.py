@@ -67,8 +67,8 @@ def _of_hour(scope: Scope, spans: tuple[tuple[int, float, float], ...]) -> pa.Ta
         [number for number, _, _ in spans],
         moment(min(start for _, start, _ in spans)),
         moment(max(end for _, _, end in spans)),
+        _COLUMNS,
     )
-    table = table.select(_COLUMNS)
     camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
     kept = np.zeros(len(at), dtype=bool)
     for number, start, end in spans:

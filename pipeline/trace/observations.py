@@ -140,12 +140,17 @@ class Scope:
             return self._opened
 
     def detections(
-        self, camera_numbers: Iterable[int], start: datetime, end: datetime
+        self,
+        camera_numbers: Iterable[int],
+        start: datetime,
+        end: datetime,
+        columns: list[str] | None = None,
     ) -> pa.Table:
         """Read detections of some cameras, cut to the window and the area.
 
-        Returns the stored columns, ordered by tracklet and time; rows without a
-        ground point are kept (their camera lies inside).
+        Returns the stored columns, or some that tell tracklet, camera, time and ground
+        point at least, ordered by tracklet and time; rows without a ground point are
+        kept (their camera lies inside).
         """
         require(self.authorisation)
         opens, closes = self.window
@@ -154,12 +159,13 @@ class Scope:
         if not numbers or start > end:
             from pipeline.store.schema import DETECTION
 
-            return DETECTION.empty_table()
+            return DETECTION.empty_table().select(columns or DETECTION.names)
         # The reader's windows are half open; ours ends with the order's last moment.
         table = reader.detections(
             self.settings,
             window=(start, min(end + timedelta(microseconds=1), closes)),
             camera_numbers=numbers,
+            columns=columns,
         )
         at = seconds(table["at"])
         keep = (at >= start.timestamp()) & (at <= end.timestamp())
