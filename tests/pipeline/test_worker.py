@@ -383,8 +383,8 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
 
     monkeypatch.setattr(hits, "deciding", told)
     assert Worker(book, daily=False).run(once=True).done == 3
-    # Here, for the first two; the third has another window, and looks for itself.
-    assert looked == [(os.getpid(), 2)]
+    # Here, once for the first two, and for the third, which has another window.
+    assert looked == [(os.getpid(), 2), (os.getpid(), 1)]
     for permit in permits:
         path = results.read(permit, "sighting", settings=book)
         assert path["on_path"].to_pylist().count(True) == 2
