@@ -31,7 +31,7 @@ from pipeline.settings import Settings
 
 #: Seconds between two signs of life, and between two looks into an empty queue.
 BEAT_S = 1.0
-POLL_S = 0.25
+POLL_S = 0.1
 #: Seconds between two looks at jobs in work that tell nothing.
 _ATTEND_S = 0.1
 #: Jobs side by side at most, unless told; processes kept for a job after a verdict

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, and_, insert, or_, select, update
 
 from pipeline.casebook import audit, cases, clock, database, orders, tables
 from pipeline.casebook.authorisation import Authorisation
@@ -240,13 +240,17 @@ def list_jobs(authorisation: Authorisation, *, settings: Settings) -> list[Job]:
 
 def _take(worker: str, settings: Settings) -> Job | None:
     table, now = tables.jobs, clock.now()
+    # A sign of life far ahead is of a clock that was set back since.
+    beat = table.c.beat_at
+    silent = (
+        table.c.state == "running",
+        or_(beat < now - SILENCE, beat > now + SILENCE),
+    )
+    with database.reading(settings) as connection:  # most looks find nothing
+        some = select(table.c.id).where(or_(table.c.state == "queued", and_(*silent)))
+        if connection.execute(some.limit(1)).scalar() is None:
+            return None
     with database.writing(settings) as connection:
-        # A sign of life far ahead is of a clock that was set back since.
-        beat = table.c.beat_at
-        silent = (
-            table.c.state == "running",
-            or_(beat < now - SILENCE, beat > now + SILENCE),
-        )
         connection.execute(
             update(table)
             .where(*silent, table.c.attempts >= ATTEMPTS)
