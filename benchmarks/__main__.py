@@ -114,6 +114,8 @@ def main(argv: list[str] | None = None) -> int:
     hardware = machine.hardware()  # with the load before the measurement adds to it
     known = ("name", "json", "folder")
     options = {k: v for k, v in vars(args).items() if k not in known}
+    if args.folder is not None:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         found = module.measure(Path(folder), **options)
     checks = [budget.entry() for budget in module.limits(found, args.rows)]
