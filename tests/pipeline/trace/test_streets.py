@@ -16,6 +16,7 @@ from pipeline.settings import Settings
 from pipeline.store import ids
 from pipeline.trace import streets
 
+DATA = Path(__file__).parents[2] / "data"
 #: South-western corner of the town, local metres.
 CORNER = 9000.0
 #: Three streets on either side of a river, 100 m apart; the bridge is the northernmost.
@@ -80,10 +81,14 @@ def built(path: Path) -> streets.Streets:
     return streets.Streets(streets.build(path, where))
 
 
-@pytest.mark.parametrize("name", ["town.gpkg", "town.geojson", "town.osm"])
+@pytest.mark.parametrize(
+    "name", ["town.gpkg", "town.geojson", "town.osm", "town.osm.pbf"]
+)
 def test_ways_go_over_the_bridge(tmp_path, name):
     path = tmp_path / name
-    if path.suffix == ".osm":
+    if path.suffix == ".pbf":  # written once, from what `osm` writes
+        path = DATA / name
+    elif path.suffix == ".osm":
         osm(path)
     else:
         drawn(path, driver={".gpkg": "GPKG", ".geojson": "GeoJSON"}[path.suffix])
