@@ -89,3 +89,38 @@ def test_keys_steps_and_a_link_without_names(server: str) -> None:
         page.wait_for_function(QUIET, timeout=90_000)
         expect(page.locator(".trace-map .ends .to")).to_contain_text("14:32:40")
         sound(again)
+
+
+#: Where the map looks: longitude, latitude and zoom of what is drawn.
+LOOK = """root => {
+  const [shown] = root.traceMap.deck.getViewports();
+  return [shown.longitude, shown.latitude, shown.zoom];
+}"""
+
+
+def test_a_change_of_what_is_drawn_keeps_where_one_looks(server: str) -> None:
+    from playwright.sync_api import expect
+
+    with visiting(server, 1366, 900) as visit:
+        page = visit.page
+        page.wait_for_function(QUIET, timeout=90_000)
+        area = page.locator(".trace-map")
+        whole = area.evaluate(LOOK)
+        box = area.locator("canvas").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+        page.mouse.wheel(0, -500)
+        page.wait_for_timeout(1_000)
+        closer = area.evaluate(LOOK)
+        assert closer[2] > whole[2] + 0.5
+        for language, menu in (("한국어", "접촉자"), ("English", "Contacts")):
+            page.get_by_text(language).click()
+            links = page.locator("[data-testid=stSidebarNavLink]")
+            expect(links.filter(has_text=menu)).to_be_visible(timeout=60_000)
+            page.wait_for_function(QUIET, timeout=60_000)
+            page.wait_for_timeout(1_000)
+            assert area.evaluate(LOOK) == pytest.approx(closer, abs=1e-6)
+        area.get_by_role("button", name="Whole path").click()
+        page.wait_for_timeout(1_000)
+        assert area.evaluate(LOOK)[2] == pytest.approx(whole[2], abs=0.2)
+        sound(visit)

@@ -80,7 +80,8 @@ class TraceMap {
     if (!this.deck) {
       if (!this.open(createDeck)) return;
     } else if (redrawn) {
-      updateDeck(JSON.parse(data.spec), this.deck);
+      const { initialViewState, ...drawn } = JSON.parse(data.spec);
+      updateDeck(drawn, this.deck); // what is drawn changes, not where one looks
       this.adopt();
     }
     if (fresh && !refocused) {
