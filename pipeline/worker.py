@@ -187,6 +187,7 @@ class Worker:
                 return False
             self._hand_for(authorisation).give(job, authorisation, begun)
             self._claimed = None
+            self._forget_sought(job)
             return True
         self._claimed = None
         return True
@@ -285,6 +286,13 @@ class Worker:
         self._foreseen = max(job.id, *alike, 0)
         return [authorisation, *alike.values()]
 
+    def _forget_sought(self, job: jobs.Job) -> None:
+        """Keep nothing here of the last case whose faces were looked for, or before."""
+        if self.work is None and job.id >= self._foreseen:
+            from pipeline.trace import finding
+
+            finding.forget_sought()
+
     def _attend(self, wait_s: float) -> None:
         """Watch over the hands at work for a moment; enter what has ended."""
         connection.wait([hand.channel for hand in self._hands], wait_s)
@@ -377,7 +385,11 @@ def _trace(
 
     tracklet = job.options.get("tracklet")
     return run.trace(
-        authorisation, settings=settings, tracklet=tracklet, progress=progress
+        authorisation,
+        settings=settings,
+        tracklet=tracklet,
+        progress=progress,
+        alone=True,
     ).run
 
 

@@ -16,7 +16,7 @@ from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
 from pipeline.trace import constants as c
-from pipeline.trace import gaps, hunt, path, review, search, walks
+from pipeline.trace import gaps, hunt, observations, path, review, search, walks
 from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
@@ -117,7 +117,7 @@ def prepare(
     passes = scope.passes(progress)
     people = _people(passes, sought(), settings)
     with ThreadPoolExecutor(1) as beside:
-        looked = beside.submit(search.scan, people, c.ANCHOR_LLR, settings.threads)
+        looked = beside.submit(search.foresee, people, c.ANCHOR_LLR, settings.threads)
         field, _ = hunt.prepare(passes, scope.footage())
         # What every trace asks first: clothing of the days, compiled code made ready.
         for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
@@ -128,6 +128,12 @@ def prepare(
         passes.kept("opened", lambda: passes.vault.open(settings.threads))
         by_street.of(settings, scope.registry)
         looked.result()
+
+
+def forget_sought() -> None:
+    """Forget in this process what `prepare` looked for: others have it by now."""
+    for passes in observations.held():
+        search.let_go(passes, [])
 
 
 def _people(

@@ -249,6 +249,12 @@ def opened() -> object:
     return next(iter(_LAST), None)
 
 
+def held() -> list[Passes]:
+    """Return the passes in memory."""
+    with _LOCK:
+        return [passes for passes, _ in _LAST.values()]
+
+
 def forget() -> None:
     """Let go of what the last scope opened (observations are to be deleted)."""
     with _LOCK:

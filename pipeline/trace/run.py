@@ -28,6 +28,7 @@ from pipeline.trace import (
     path,
     results,
     review,
+    search,
     streets,
 )
 from pipeline.trace import constants as c
@@ -86,6 +87,7 @@ def trace(
     progress: Progress | None = None,
     rule: Rule | None = None,
     registry: Registry | None = None,
+    alone: bool = False,
 ) -> TraceResult:
     """Retrace a case's patient and store the result.
 
@@ -97,6 +99,8 @@ def trace(
     progress : told of each stage; what it raises cancels the trace.
     rule : what counts as a contact; default: the guideline's.
     registry : default: that of the settings.
+    alone : whether this process serves this order and no other: what was looked for
+        ahead, for other cases, is forgotten.
 
     Raises
     ------
@@ -119,6 +123,8 @@ def trace(
         if tracklet is not None:
             galleries.enrol_tracklet(authorisation, int(tracklet), settings=settings)
         seeds = seeds_of(authorisation, passes, settings)
+        if alone:
+            search.let_go(passes, seeds.templates)
         ways = streets.of(settings, scope.registry)
     except NotAuthorisedError as error:
         _refused(settings, authorisation, tracklet, error)

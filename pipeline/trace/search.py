@@ -55,6 +55,7 @@ class _Learnt:
     rows: np.ndarray  #: int64 [m], ascending
     told: np.ndarray  #: float64 [m, 2], evidence and best cosine of each
     strong: dict[float, np.ndarray]  #: rows of passes by least evidence
+    foreseen: bool = False  #: looked for before its trace began
 
     @classmethod
     def nothing(cls) -> _Learnt:
@@ -211,6 +212,21 @@ def scan(
             one._learnt.strong[least_llr] = rows[one[rows] >= least_llr]
     if progress is not None:
         progress(1.0)
+
+
+def foresee(people: Sequence[Faces], least_llr: float, threads: int) -> None:
+    """Scan for people whose traces will begin; see `let_go`."""
+    scan(people, least_llr, threads)
+    for one in people:
+        one._learnt.foreseen = True
+
+
+def let_go(passes: Passes, templates: Sequence[Template]) -> None:
+    """Forget what was foreseen of anybody else than the person of some templates."""
+    mine = _digest([one for one in templates if one.kind == "face"])
+    every: dict[bytes, _Learnt] = passes.kept("faces", dict)
+    for key in [key for key, one in every.items() if one.foreseen and key != mine]:
+        del every[key]
 
 
 def search(

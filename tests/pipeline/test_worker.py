@@ -366,7 +366,7 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
 ):
     """Two cases over the same window: one look at all faces serves both traces."""
     from pipeline.casebook import galleries
-    from pipeline.trace import hits
+    from pipeline.trace import finding, hits, observations
 
     book = get_settings()
     permits = [authorise(case=f"P-00{k}") for k in (1, 2)]
@@ -381,10 +381,21 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
         looked.append((os.getpid(), len(people)))
         return deciding(passes, people, *more)
 
+    foreseen: list[int] = []
+    forget = finding.forget_sought
+
+    def forgotten():
+        known = [passes.kept("faces", dict) for passes in observations.held()]
+        foreseen.append(sum(one.foreseen for all_ in known for one in all_.values()))
+        forget()
+        assert not any(one.foreseen for all_ in known for one in all_.values())
+
     monkeypatch.setattr(hits, "deciding", told)
+    monkeypatch.setattr(finding, "forget_sought", forgotten)
     assert Worker(book, daily=False).run(once=True).done == 3
     # Here, once for the first two, and for the third, which has another window.
     assert looked == [(os.getpid(), 2), (os.getpid(), 1)]
+    assert foreseen == [1, 1]  # the first two sought the same person
     for permit in permits:
         path = results.read(permit, "sighting", settings=book)
         assert path["on_path"].to_pylist().count(True) == 2

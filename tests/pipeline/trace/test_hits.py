@@ -88,3 +88,17 @@ def test_a_cosine_below_the_least_never_reaches_the_evidence():
 
 def test_no_templates_find_nobody(crowd):
     assert [len(rows) for rows in hits.deciding(crowd, [{}], 1.0, 1)] == [0]
+
+
+def test_a_process_forgets_what_was_foreseen_of_others(crowd):
+    some = [views_of(crowd, row) for row in (0, 1)]
+    search.foresee([Faces(crowd, views) for views in some], c.ANCHOR_LLR, 1)
+    known = crowd.kept("faces", dict)
+    against = Faces(crowd, views_of(crowd, 2))  # of the case itself
+    assert len(against[np.arange(3)]) == 3
+    assert len(known) == 3
+    search.let_go(crowd, some[0])
+    left = [one.strong for one in known.values() if one.foreseen]
+    assert len(known) == 2
+    assert len(left) == 1
+    assert left[0] == Faces(crowd, some[0])._learnt.strong
