@@ -153,7 +153,6 @@ def trace(
     made["run"] = _run_table(
         authorisation, name, seeds, passes, searched, rule or Rule(), spent, hasty
     )
-    folder = results.write(authorisation, made, run=name, settings=settings)
     audit.record(
         settings,
         authorisation.user,
@@ -170,6 +169,8 @@ def trace(
             "contacts": made["contact"].num_rows,
         },
     )
+    # Whoever can see a result can read who searched: the entry comes first.
+    folder = results.write(authorisation, made, run=name, settings=settings)
     clock.stage("done")
     return TraceResult(
         case=authorisation.case,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.casebook import audit
 from pipeline.errors import DongseonError, NotAuthorisedError
 from pipeline.store import layout, place
 from pipeline.trace import results
@@ -247,3 +248,25 @@ def test_a_trace_over_an_object_store_is_the_same(street, authorise, objects):
     for table in ("sightings", "legs"):
         found, wanted = getattr(other, table), getattr(one, table)
         assert found.equals(wanted), table
+
+
+def test_a_search_is_entered_before_its_result_can_be_seen(
+    street, authorise, monkeypatch
+):
+    registry, order = street.publish(), authorise()
+
+    def searches():
+        entries = audit.entries(street.settings, subject=order.case)
+        return [one for one in entries if one["act"] == "search"]
+
+    def written(*_given, **_more):
+        assert len(searches()) == 1
+        raise DongseonError("The disk is full.")
+
+    monkeypatch.setattr(results, "write", written)
+    with pytest.raises(DongseonError, match="full"):
+        trace(
+            order, settings=street.settings, tracklet=street.truth[0], registry=registry
+        )
+    assert len(searches()) == 1
+    assert results.runs(order, settings=street.settings) == []
