@@ -23,7 +23,6 @@ class Arranged(NamedTuple):
     """Passes (n) by camera (m), then start."""
 
     record: np.ndarray  #: float64 [n, WIDTH]
-    order: np.ndarray  #: int32 [n], row of each
     camera: np.ndarray  #: float64 [m, CAMERA_WIDTH]
 
 
@@ -49,10 +48,10 @@ def by_camera(
     room = np.empty((len(start) + 1) * WIDTH)
     skip = -(room.ctypes.data // room.itemsize) % _LINE
     record = room[skip : skip + len(start) * WIDTH].reshape(-1, WIDTH)
-    order, camera = _arranged(
+    camera = _arranged(
         record, where, camera_no, count, start, end, first, last, error_m
     )
-    return Arranged(record, order, camera)
+    return Arranged(record, camera)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -66,19 +65,17 @@ def _arranged(
     first: np.ndarray,
     last: np.ndarray,
     error_m: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     n, m = len(start), len(count)
     free = np.zeros(m, np.int64)
     for k in range(1, m):
         free[k] = free[k - 1] + count[k - 1]
-    order = np.empty(n, np.int32)
     camera = np.zeros((m, CAMERA_WIDTH))
     camera[:, CAMERA_ERROR], camera[:, CAMERA_LENGTH] = -np.inf, -np.inf
     for row in range(n):
         k = where[camera_no[row]]
         at = free[k]
         free[k] = at + 1
-        order[at] = row
         record[at, FIRST], record[at, FIRST + 1] = first[row, 0], first[row, 1]
         record[at, LAST], record[at, LAST + 1] = last[row, 0], last[row, 1]
         record[at, BEGIN], record[at, END] = start[row], end[row]
@@ -91,7 +88,7 @@ def _arranged(
     for k in range(m):
         camera[k, 0] /= count[k]
         camera[k, 1] /= count[k]
-    return order, camera
+    return camera
 
 
 @numba.njit(cache=True, nogil=True)

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.trace import constants as c
 from pipeline.trace import face_laws
 from pipeline.trace.face_laws import BARE, BOTH_MASKED, MASK_AWARE, ONE_MASKED
+from pipeline.trace.templates import MASKED
 
 __all__ = ["BARE", "BOTH_MASKED", "MASK_AWARE", "ONE_MASKED"]
 
@@ -73,9 +74,7 @@ def evidence(law: face_laws.At, similarity: np.ndarray) -> np.ndarray:
 
 def mask_pair(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Count masked sides of pairs of mask states (str arrays), 0, 1 or 2."""
-    return np.isin(one, ("worn", "incorrect")).astype(np.int8) + np.isin(
-        other, ("worn", "incorrect")
-    ).astype(np.int8)
+    return np.isin(one, MASKED).astype(np.int8) + np.isin(other, MASKED).astype(np.int8)
 
 
 @lru_cache(maxsize=64)

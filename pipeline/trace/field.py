@@ -13,6 +13,7 @@ from pipeline.trace.arrangement import (
     CAMERA_ERROR,
     CAMERA_LENGTH,
     CAMERA_RADIUS,
+    ROW,
     by_camera,
     by_stretch,
 )
@@ -96,7 +97,6 @@ class Field:
             self._number, self.camera_no, count, self.start, self.end, self.first,
             self.last, self.error_m,
         )  # fmt: skip
-        self._order, self._start = these.order, these.record[:, BEGIN]
         self.middle = np.ascontiguousarray(these.camera[:, :2])
         self.longest = float(these.camera[:, CAMERA_LENGTH].max(initial=0.0))
         #: Metres, the largest error of a place.
@@ -143,9 +143,10 @@ class Field:
     ) -> np.ndarray:
         """Rows of cameras (int64 [k], of `middle`) that start in [begin, end) [k]."""
         at, count = ranges(self._at(camera, begin), self._at(camera, end, after=True))
-        start = self._start[at]
+        record = self.ground.record
+        start = record[at, BEGIN]
         kept = (start >= np.repeat(begin, count)) & (start < np.repeat(end, count))
-        return self._order[at[kept]].astype(np.int64)
+        return record[at[kept], ROW].astype(np.int64)
 
     def cells(self, side_m: float) -> Cells:
         """Return the cameras by squares of a side; made once."""

@@ -187,14 +187,14 @@ def followers(
 
 @numba.njit(cache=True, nogil=True)
 def _tip(row: int, ahead: bool, ground: Ground) -> _Tip:
-    place = ground.last[row] if ahead else ground.first[row]
+    x, y = ground.last[row] if ahead else ground.first[row]
     return _Tip(
         row,
         ahead,
         int(ground.number[ground.camera_no[row]]),
         ground.end[row] if ahead else ground.start[row],
-        place[0],
-        place[1],
+        x,
+        y,
         ground.error_m[row],
         ground.last[row, 0] - ground.first[row, 0],
         ground.last[row, 1] - ground.first[row, 1],
@@ -220,7 +220,7 @@ def _window(
     else:
         begin = one.moment - latest - ground.camera[camera, CAMERA_LENGTH]
         end = one.moment - soonest
-    low, high = _place(ground, camera, begin, 0), _place(ground, camera, end, 1)
+    low, high = place(ground, camera, begin, 0), place(ground, camera, end, 1)
     while low < high and ground.record[low, BEGIN] < begin:
         low += 1
     while low < high and ground.record[high - 1, BEGIN] > end:
@@ -229,7 +229,7 @@ def _window(
 
 
 @numba.njit(cache=True, nogil=True)
-def _place(ground: Ground, camera: int, moment: float, after: int) -> int:
+def place(ground: Ground, camera: int, moment: float, after: int) -> int:
     """Where passes of a camera at a moment lie in the order, or a little before.
 
     With `after` 1, a little behind them.

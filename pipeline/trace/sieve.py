@@ -6,7 +6,7 @@ that is used again for the next hour, and from there goes straight to its place.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -121,11 +121,8 @@ def sift(
         row.last_east, row.last_north = some.last_east[k], some.last_north[k]
         row.error, row.width = some.error[k], some.width[k]
         row.at, row.camera, row.mask = k, camera, some.mask[k]
-        # Ids hold camera, start and ordinal: of one moment, the others decide.
         moment = (begin - opens) & ((1 << MOMENT_BITS) - 1)
-        number = (one >> (_TIME_BITS + _ORDINAL_BITS)) & ((1 << _CAMERA_BITS) - 1)
-        number = (moment << _CAMERA_BITS) | number
-        key[count] = (number << _ORDINAL_BITS) | (one & ((1 << _ORDINAL_BITS) - 1))
+        key[count] = _number(moment, one)
         x, y = ground.place[camera, 0], ground.place[camera, 1]
         reach = ground.reach[camera]
         east, north = _metres(row.first_east, x) - x, _metres(row.first_north, y) - y
@@ -213,6 +210,17 @@ def put(
 
 
 @numba.njit(cache=True, nogil=True)
+def _number(moment: Any, one: Any) -> Any:
+    """Sort key of moments (microseconds) and ids, of one or of many.
+
+    Ids hold camera, start and ordinal: of one moment, the others decide.
+    """
+    camera = (one >> (_TIME_BITS + _ORDINAL_BITS)) & ((1 << _CAMERA_BITS) - 1)
+    number = (moment << _CAMERA_BITS) | camera
+    return (number << _ORDINAL_BITS) | (one & ((1 << _ORDINAL_BITS) - 1))
+
+
+@numba.njit(cache=True, nogil=True)
 def _metres(centimetres: int, unknown: float) -> float:
     return unknown if centimetres == NULL else centimetres / 100
 
@@ -221,11 +229,7 @@ def order(moment: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Order of moments (int64 [n], microseconds >= 0), then ids: as `ranked`."""
     if int(moment.max(initial=0)) >> MOMENT_BITS:
         return np.lexsort((ids, moment))
-    camera = (ids >> (_TIME_BITS + _ORDINAL_BITS)) & ((1 << _CAMERA_BITS) - 1)
-    number = (((moment << _CAMERA_BITS) | camera) << _ORDINAL_BITS) | (
-        ids & ((1 << _ORDINAL_BITS) - 1)
-    )
-    return np.argsort(number, kind="stable")
+    return np.argsort(_number(moment, ids), kind="stable")
 
 
 def places(rows: np.ndarray, which: str, camera: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from pipeline.trace.arrangement import BEGIN, ROW
-from pipeline.trace.followers import Ground
+from pipeline.trace.followers import Ground, place
 
 
 @numba.njit(cache=True, nogil=True)
@@ -25,8 +25,7 @@ def busy(
     result, used = np.empty(len(camera), np.int64), 0
     for k in range(len(camera)):
         begin, end = edges[moment[k]], edges[moment[k] + 1]
-        first, after = _between(ground, camera[k], begin, end)
-        if first < after:
+        if place(ground, camera[k], begin, 0) < place(ground, camera[k], end, 1):
             result[used] = k
             used += 1
     return result[:used]
@@ -46,7 +45,8 @@ def passes(
     room = 0
     for k in range(len(camera)):
         begin, end = edges[moment[k]], edges[moment[k] + 1]
-        first[k], after[k] = _between(ground, camera[k], begin, end)
+        first[k] = place(ground, camera[k], begin, 0)
+        after[k] = place(ground, camera[k], end, 1)
         room += max(after[k] - first[k], 0)
     places, rows, used = np.empty(room, np.int64), np.empty(room, np.int64), 0
     for k in range(len(camera)):
@@ -59,22 +59,10 @@ def passes(
 
 
 @numba.njit(cache=True, nogil=True)
-def apart(place: np.ndarray, where: np.ndarray, at: np.ndarray) -> np.ndarray:
+def apart(here: np.ndarray, where: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Metres [m] from a place [2] to some of others, float64 [n, 2], numbers `at`."""
     result = np.empty(len(at))
     for k in range(len(at)):
-        east, north = where[at[k], 0] - place[0], where[at[k], 1] - place[1]
+        east, north = where[at[k], 0] - here[0], where[at[k], 1] - here[1]
         result[k] = math.sqrt(east * east + north * north)
     return result
-
-
-@numba.njit(cache=True, nogil=True)
-def _between(ground: Ground, camera: int, begin: float, end: float) -> tuple[int, int]:
-    """Where passes of a camera between moments lie in the order, and a few others."""
-    low = math.floor((begin - ground.zero) / ground.stretch_s)
-    high = math.floor((end - ground.zero) / ground.stretch_s) + 1
-    base = camera * ground.stretches
-    return (
-        ground.stretch[base + min(max(low, 0), ground.stretches)],
-        ground.stretch[base + min(max(high, 0), ground.stretches)],
-    )
