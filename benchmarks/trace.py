@@ -34,6 +34,8 @@ from pipeline.worker import Worker
 PATIENTS, HOURS = 10, 24
 #: Tracklets that a resident makes in that time.
 TRACKLETS_EACH = 22.6
+#: Residents and hours of the city that is traced first, untimed.
+FIRST_RESIDENTS, FIRST_HOURS = 1000, 2
 #: Tracklets of a city-day, to which the budget belongs.
 FULL = 10_000_000
 #: Cosine of the baseline, and the seconds of the budgets.
@@ -55,8 +57,14 @@ def measure(
     ----------
     rows : tracklets of the city to simulate, about.
     city : a simulated city to trace in instead.
+
+    Notes
+    -----
+    The first trace of an installation compiles for some seconds, once. So a small city
+    of its own is traced before; what that takes is told as `first_trace_seconds`.
     """
     settings = get_settings().model_copy(update={"threads": threads})
+    first = _first_trace(folder / "first", settings, seed)
     made, spent = city or folder / "city", None
     if city is None:
         residents = max(round(rows / TRACKLETS_EACH), 200)
@@ -100,6 +108,7 @@ def measure(
         "seconds": seconds,
         "budget_seconds_city_day": BUDGET_S,
         "seconds_of_each": each,
+        "first_trace_seconds": first,
         "processor_seconds_with_traces_again": busy,
         "retrace_seconds": float(np.median(again)),
         "retrace_seconds_worst": float(np.max(again)),
@@ -119,6 +128,15 @@ def measure(
         "note": "by a worker, from photographs and orders to stored results; memory is "
         "anonymous, of the worker and its processes, what they share counted once",
     }
+
+
+def _first_trace(city: Path, settings: Settings, seed: int) -> float:
+    """Wall seconds of traces in a small city, by photographs; compiled code is kept."""
+    plan = simulation.make_plan(FIRST_RESIDENTS, FIRST_HOURS, seed, patients=200)
+    simulation.simulate(city, plan, settings.registry, threads=settings.threads)
+    begun = time.perf_counter()
+    evaluation.evaluate([city], 2, settings=settings, seed=seed, pointed=False)
+    return time.perf_counter() - begun
 
 
 def _processor_seconds() -> float:
