@@ -70,6 +70,7 @@ class Worker:
     side_by_side : jobs at a time; default: one for each thread of the settings, four
         at most.
     say : told each event (see `pipeline.logs`).
+    rehearsal : done once, if no job waits at first (see `pipeline.evaluate.rehearsal`).
     """
 
     settings: Settings
@@ -78,6 +79,7 @@ class Worker:
     daily: bool = True
     side_by_side: int | None = None
     say: Say = lambda _event, **_fields: None
+    rehearsal: Callable[[], object] | None = None
     tally: Tally = field(default_factory=Tally)
     _ending: threading.Event = field(default_factory=threading.Event)
     _next_look: float = 0.0
@@ -105,6 +107,7 @@ class Worker:
                     continue
                 if once:
                     break
+                self._rehearse()
                 self._let_go(_KEEP_S)
                 self._ending.wait(poll_s)
         finally:
@@ -114,6 +117,17 @@ class Worker:
     def end(self) -> None:
         """End soon: a job in work goes back into the queue."""
         self._ending.set()
+
+    def _rehearse(self) -> None:
+        """Do the rehearsal, unless it was done or traces have made it needless."""
+        rehearsal, self.rehearsal = self.rehearsal, None
+        if rehearsal is None or self._opened is not None:
+            return
+        try:
+            rehearsal()
+            self.say("rehearsed")
+        except Exception as error:  # traces do without it
+            self.say("rehearsal failed", **logs.cause(error))
 
     def _let_go(self, idle_s: float) -> None:
         """Let go of the observations in memory once no job has come for a while."""
@@ -247,8 +261,8 @@ class Worker:
             if self._ending.is_set():
                 raise InterruptedError
             if time.monotonic() >= next_beat:
-                percent = round(20 * share)
-                jobs.beat(job, authorisation, "read", percent, settings=self.settings)
+                done = round(20 * share)
+                jobs.beat(job, authorisation, "read", done, settings=self.settings)
                 next_beat = time.monotonic() + BEAT_S
 
         from pipeline.trace import finding
@@ -304,10 +318,8 @@ class Worker:
             ended: tuple[str, str] | None = ("stopped", "")
             with self._telling(job):
                 if time.monotonic() >= hand.next_beat:
-                    percent = round(100 * hand.share)
-                    jobs.beat(
-                        job, authorisation, hand.stage, percent, settings=self.settings
-                    )
+                    done, stage = round(100 * hand.share), hand.stage
+                    jobs.beat(job, authorisation, stage, done, settings=self.settings)
                     hand.next_beat = time.monotonic() + BEAT_S
                 ended = hand.heard()
                 if ended is None:

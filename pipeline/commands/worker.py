@@ -42,12 +42,13 @@ def worker(
     import signal
 
     from pipeline import logs
+    from pipeline.evaluate.rehearsal import rehearse
     from pipeline.settings import get_settings
     from pipeline.worker import Worker
 
     settings = get_settings()
     say = logs.configure("worker", "json" if json else settings.log)
-    made = Worker(settings, daily=purge, say=say)
+    made = Worker(settings, daily=purge, say=say, rehearsal=lambda: rehearse(settings))
     if name:
         made.name = name
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -330,6 +330,7 @@ def installation(home: Path, city: Path, settings: Settings) -> Settings:
             "data_dir": data,
             "key_file": home / "casebook.key",
             "casebook_url": None,
+            "observations": "",
             "models_dir": settings.weights_dir,
         }
     )

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -325,6 +326,31 @@ def test_a_failed_purge_is_due_again_in_an_hour(first, later, monkeypatch):
     assert "tried again" in told[0][1]["reason"]
     monkeypatch.undo()
     assert Worker(get_settings()).run(once=True).purges == 0
+
+
+def test_a_worker_rehearses_once_when_nobody_waits(first, authorise):
+    said, turns = [], []
+    made = Worker(
+        get_settings(), daily=False, say=lambda event, **_: said.append(event)
+    )
+
+    def rehearsal():
+        turns.append(len(turns))
+        if made.rehearsal is None:
+            threading.Timer(0.5, made.end).start()
+        raise MemoryError("no room")
+
+    made.rehearsal = rehearsal
+    made.run(poll_s=0.05)
+    assert turns == [0]
+    assert said == ["rehearsal failed"]  # and the worker went on until told to end
+    # Who waits is served first, and has compiled what there is to compile.
+    number = jobs.queue(authorise(), {"tracklet": first}, settings=get_settings())
+    other = Worker(get_settings(), daily=False, rehearsal=lambda: turns.append(9))
+    other.say = lambda event, **_: other.end() if event == "job done" else None
+    assert other.run(poll_s=0.05).done == 1
+    assert row(get_settings(), number)["state"] == "done"
+    assert turns == [0]
 
 
 def test_the_verbs(first, authorise):
