@@ -212,9 +212,11 @@ def _work(settings: Settings, ready: Any, aside: Any) -> None:
     """
 
     def rehearsal() -> None:
-        rehearse(settings)
-        aside.value = time.process_time()
-        ready.set()
+        try:
+            rehearse(settings)
+        finally:  # traces do without it: nobody may wait for ever
+            aside.value = time.process_time()
+            ready.set()
 
     worker = Worker(settings, daily=False, rehearsal=rehearsal)
     signal.signal(signal.SIGTERM, lambda *_: worker.end())

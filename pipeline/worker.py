@@ -261,8 +261,8 @@ class Worker:
             if self._ending.is_set():
                 raise InterruptedError
             if time.monotonic() >= next_beat:
-                done = round(20 * share)
-                jobs.beat(job, authorisation, "read", done, settings=self.settings)
+                percent = round(20 * share)
+                jobs.beat(job, authorisation, "read", percent, settings=self.settings)
                 next_beat = time.monotonic() + BEAT_S
 
         from pipeline.trace import finding

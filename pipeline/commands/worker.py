@@ -42,13 +42,18 @@ def worker(
     import signal
 
     from pipeline import logs
-    from pipeline.evaluate.rehearsal import rehearse
     from pipeline.settings import get_settings
     from pipeline.worker import Worker
 
     settings = get_settings()
+
+    def rehearsal() -> None:  # loaded only by who has the time
+        from pipeline.evaluate.rehearsal import rehearse
+
+        rehearse(settings)
+
     say = logs.configure("worker", "json" if json else settings.log)
-    made = Worker(settings, daily=purge, say=say, rehearsal=lambda: rehearse(settings))
+    made = Worker(settings, daily=purge, say=say, rehearsal=rehearsal)
     if name:
         made.name = name
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -53,10 +53,9 @@ def rehearse(settings: Settings) -> int:
                 finding.prepare(order, own)
                 table = trace(order, settings=own, photos=mine).sightings
                 done += 1
-                likely = sorted(table.to_pylist(), key=lambda row: -row["posterior"])
-                for row in likely[:1]:
-                    one = row["tracklet_id"]
-                    reviews.review(order, one, "reject", settings=own)
+                if table.num_rows:
+                    best = max(table.to_pylist(), key=lambda row: row["posterior"])
+                    reviews.review(order, best["tracklet_id"], "reject", settings=own)
                     trace(order, settings=own)
                     done += 1
         finally:
