@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+#: Times that a look at memory takes, between two looks at least.
+_LOOKS_APART = 20
 
 
 def hardware() -> dict[str, Any]:
@@ -74,9 +76,14 @@ class PeakMemory:
         return self._most - self._begin
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._every_s):
+        pause = self._every_s
+        while not self._stop.wait(pause):
+            begun = time.perf_counter()
             now = shared_once(self._of) if self._of else anonymous_bytes()
             self._most = max(self._most, now)
+            # The system walks through gigabytes for it: what is measured goes on.
+            spent = time.perf_counter() - begun
+            pause = max(self._every_s, _LOOKS_APART * spent)
 
 
 def anonymous_bytes() -> int:

@@ -102,6 +102,7 @@ class Field:
         #: Metres, the largest error of a place.
         self._error = these.camera[:, CAMERA_ERROR]
         self.worst_m = float(self._error.max(initial=0.0))
+        self.least_m = float(self.error_m.min(initial=self.worst_m))
         self._tree = cKDTree(self.middle) if len(self.middle) else None
         self._beside: dict[float, Beside] = {}
         # Of each camera, by stretches of time: where its passes begin in the order.

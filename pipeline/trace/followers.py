@@ -58,7 +58,10 @@ class Ground(NamedTuple):
 class Bounds(NamedTuple):
     """Who can still be hopeful, by passers-by (b) and seconds since (s)."""
 
-    metres: np.ndarray  #: float64 [b, s], at most
+    crowd: np.ndarray  #: int64 [b], ascending from 0: from so many passers-by on
+    nearest: np.ndarray  #: float64 [b, s], metres at least; infinite: nobody
+    farthest: np.ndarray  #: float64 [b, s], metres at most
+    within: np.ndarray  #: float64 [b, s], metres at most until then
     latest: np.ndarray  #: float64 [b], seconds
 
 
@@ -144,7 +147,7 @@ def followers(
                     squares = _wider(squares)
                 near[found], waits[found], squares[found] = n, gap, square
                 found += 1
-        crowd = min(busy[k], len(bounds.latest) - 1)
+        crowd = np.searchsorted(bounds.crowd, busy[k], "right") - 1
         for at in range(found):
             n, gap, square = near[at], waits[at], squares[at]
             if _hopeless(bounds, crowd, gap, square):
@@ -160,7 +163,7 @@ def followers(
             if free <= gait.busy_m + _ROOM:
                 continue
             # Before so many seconds nobody is hopeful who gets there.
-            soonest = float(np.searchsorted(bounds.metres[crowd], free - _ROOM))
+            soonest = float(np.searchsorted(bounds.within[crowd], free - _ROOM))
             latest = bounds.latest[crowd]
             if soonest > latest:
                 continue
@@ -269,10 +272,11 @@ def _in_reach(
 
 @numba.njit(cache=True, nogil=True)
 def _hopeless(bounds: Bounds, crowd: int, gap: float, square: float) -> bool:
-    """Whether a pass is too far off to be hopeful, whatever else is known of it."""
-    second = min(int(max(gap, 0.0)), bounds.metres.shape[1] - 1)
-    most = bounds.metres[crowd, second] + _ROOM
-    return square > most * most
+    """Whether a pass is too near or too far, whatever else is known of it."""
+    second = min(int(max(gap, 0.0)), bounds.nearest.shape[1] - 1)
+    least = max(bounds.nearest[crowd, second] - _ROOM, 0.0)
+    most = bounds.farthest[crowd, second] + _ROOM
+    return square > most * most or square < least * least
 
 
 @numba.njit(cache=True, nogil=True)

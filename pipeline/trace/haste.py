@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.store import reader
-from pipeline.trace.observations import Passes, Scope
+from pipeline.trace.passes import Footage, Passes
 
 #: What the options of a part analysed at triage quality say (`footage.triage`).
 _TRIAGE = r'"quality":\s*"triage"'
 
 
-def passes_at_triage(scope: Scope, passes: Passes, mine: Passes) -> int:
+def at_triage(options: pa.ChunkedArray) -> np.ndarray:
+    """Tell of parts, by the options of their analysis, which were triaged, bool [m]."""
+    found = np.zeros(len(options), dtype=bool)
+    few = pc.unique(options)  # many parts, hardly any options
+    hasty = few.filter(pc.match_substring_regex(few, _TRIAGE))
+    if len(hasty):
+        found |= pc.is_in(options, hasty).to_numpy()
+    return found
+
+
+def passes_at_triage(footage: Footage, mine: Passes) -> int:
     """How many of the patient's passes are of footage analysed at triage quality."""
-
-    def parts() -> np.ndarray:
-        table = reader.footage(
-            scope.settings, window=scope.window, columns=["part_key", "options"]
-        )
-        hasty = pc.match_substring_regex(table["options"], _TRIAGE)
-        return table.filter(hasty)["part_key"].to_numpy()
-
-    hasty = passes.kept("triage", parts)
+    hasty = footage.part_key[footage.hasty]
     if not len(hasty) or not len(mine):
         return 0
     return int(np.isin(mine.stored(["part_key"])["part_key"].to_numpy(), hasty).sum())

@@ -23,7 +23,7 @@ from pipeline.settings import Settings
 from pipeline.store import reader
 from pipeline.store.ids import to_local_cm
 from pipeline.store.place import root_of
-from pipeline.trace import gather, sieve
+from pipeline.trace import gather, haste, sieve
 from pipeline.trace.columns import floats, lonlat, seconds
 from pipeline.trace.passes import Footage, Passes, empty_passes
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.cameras.registry import Camera, Registry
 
 _FOOTAGE_COLUMNS = [
-    "part_key", "camera_no", "start_at", "end_at", "footage_id", "source",
+    "part_key", "camera_no", "start_at", "end_at", "footage_id", "source", "options",
 ]  # fmt: skip
 #: Half the sides of squares around a camera that are asked about as one, metres.
 _REACHES_M = (150.0, 75.0, 40.0, 20.0, 10.0)
@@ -198,6 +198,7 @@ class Scope:
             camera_no=table["camera_no"].to_numpy().astype(np.int64)[keep],
             start=start[keep],
             end=end[keep],
+            hasty=haste.at_triage(table["options"])[keep],
             names=table.select(["footage_id", "source"]).take(pa.array(keep)),
         )
 

@@ -120,6 +120,7 @@ class Footage:
     camera_no: np.ndarray  #: int64 [m]
     start: np.ndarray  #: float64 [m], Unix seconds, cut to the window
     end: np.ndarray  #: float64 [m]
+    hasty: np.ndarray  #: bool [m], analysed at triage quality
     names: pa.Table  #: footage_id and source, m rows
 
     @cached_property

@@ -141,7 +141,7 @@ def trace(
         rule or Rule(), seeds.told, ways,
     )  # fmt: skip
     mine = passes.take(rows[found.rows])
-    hasty = haste.passes_at_triage(scope, passes, mine)
+    hasty = haste.passes_at_triage(footage, mine)
     remarks = (
         *_remarks(passes, footage, scope, evidence, found, rows, seeds, ways),
         *haste.remark(hasty, len(mine)),

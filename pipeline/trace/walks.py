@@ -9,22 +9,21 @@ where they begin and end (`path`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from pipeline.trace import constants as c
+from pipeline.trace.bounds import bounds
 from pipeline.trace.field import Field
-from pipeline.trace.followers import TURNS_MOST, Bounds, Gait, followers
+from pipeline.trace.followers import Gait, followers
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
 #: Metres beyond a walker's reach, beside the errors of places.
 _SPARE_METRES = 5.0
-#: Passers-by told apart at most: beyond, bounds are those of so many.
-_BUSIEST = 400
 #: What is remembered of walks at most: sets of anchors, and tips.
 _REMEMBERED, _ONWARD = 512, 200_000
 #: Score without clothing at which a pass is no longer looked at.
@@ -178,38 +177,12 @@ def _hopeful(
     Where those of each tip begin int64 [k + 1], rows int64 [m], scores float64 [m].
     """
     reach = max(c.WALK_FASTEST * c.WALK_GAP_SECONDS + _SPARE_METRES, _BUSY_METRES)
-    worst = round(float(np.hypot(field.worst_m, field.worst_m)) + 5e-4, 3)
+    # Errors of two places together.
+    least = math.floor(1e3 * math.sqrt(2) * field.least_m) / 1e3
+    most = math.ceil(1e3 * math.sqrt(2) * field.worst_m) / 1e3
     beside = field.beside(tip, reach)
-    return followers(tip, ahead, *beside, field.ground, _bounds(worst), _GAIT)[:3]
-
-
-@lru_cache(maxsize=8)
-def _bounds(error: float) -> Bounds:
-    """Who may be hopeful: the score of `_hopeful` from above, second by second.
-
-    `error` is that of both places at most, metres. Passers-by are told apart up to
-    `_BUSIEST`; metres never fall from one second to the next.
-    """
-    low = np.arange(c.WALK_GAP_SECONDS)
-    high = low + 1
-    mean, sd = c.WALK_SPEED
-    narrow = np.sqrt((sd * low) ** 2 + 0.5**2)
-    wide = np.sqrt((sd * high) ** 2 + error**2 + 0.5**2)
-    reach = c.WALK_FASTEST * high + 10 + 2 * error
-    bell = reach**2 / (2 * _BUSY_METRES * narrow * np.sqrt(2 * np.pi))
-    wait = np.exp(-low / c.WALK_GAP_MEAN_SECONDS) / c.WALK_GAP_MEAN_SECONDS
-    busy = np.arange(_BUSIEST + 1)[:, None]
-    stray = (busy + 1) / _BUSY_SECONDS
-    stray = stray * ((c.WALK_FASTEST * low + 10) / _BUSY_METRES) ** 2
-    rest = np.log(c.WALK_ON_SHARE * wait) - np.log(np.maximum(stray, 1e-6))
-    odd = c.WALK_ODD_SHARE
-    need = (np.exp(_HOPELESS - TURNS_MOST - 1e-9 - rest) - odd) / ((1 - odd) * bell)
-    fastest = c.WALK_FASTEST * high + _SPARE_METRES + 2 * error
-    off = mean * high + wide * np.sqrt(-2 * np.log(np.clip(need, 1e-300, 1.0)))
-    metres = np.where(need <= 0, fastest, np.minimum(fastest, off))
-    some = need <= 1
-    last = np.where(some, high, 0.0).max(axis=1)
-    return Bounds(np.maximum.accumulate(np.where(some, metres, 0.0), axis=1), last)
+    known = bounds(_GAIT, least, most)
+    return followers(tip, ahead, *beside, field.ground, known, _GAIT)[:3]
 
 
 def _alike(

@@ -45,7 +45,7 @@ def test_footage_is_found_by_camera_and_part(road, authorise):
     assert (np.diff(footage.camera_no[rows]) >= 0).all()
     keys = [*footage.part_key[[2, 0]].tolist(), -5]
     assert footage.of_parts(keys) == [2, 0, None]
-    nothing = Footage(*(np.empty(0, np.int64) for _ in range(4)), footage.names)
+    nothing = Footage(*(np.empty(0, np.int64) for _ in range(5)), footage.names)
     assert nothing.of_parts([1]) == [None]
     assert not len(nothing.of_cameras(numbers))
 

@@ -199,7 +199,10 @@ def goes_on(field, row, a, b, gap, metres, busy):
 
 def in_reach(field, tip, ahead):
     """Ask for everybody in reach, hopeful or not."""
-    everybody = Bounds(np.full((1, 180), 1e9), np.array([180.0]))
+    any_m = np.full((1, 180), 1e9)
+    everybody = Bounds(
+        np.zeros(1, np.int64), 0 * any_m, any_m, any_m, np.array([180.0])
+    )
     anybody = walks._GAIT._replace(least=-np.inf)
     beside = field.beside(tip, 455.0)
     return followers(tip, ahead, *beside, field.ground, everybody, anybody)
