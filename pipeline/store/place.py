@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import time
 from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -121,8 +122,9 @@ def register(connection: Any, root: Place) -> None:
 
 #: Whether the system can be told what of a mapped file is wanted.
 _ADVISED = hasattr(mmap, "MADV_RANDOM") and hasattr(os, "posix_fadvise")
-#: Places by which it is told whether a file lies in memory.
-_LOOKED_AT = 6
+#: Places by which it is told whether a file lies in memory, and seconds for which that
+#: is believed: asking costs as much as reading a few values.
+_LOOKED_AT, _BELIEVED_S = 6, 0.5
 
 
 class Spans:
@@ -136,6 +138,9 @@ class Spans:
         #: The whole file, uint8, where it lies on this machine.
         self.mapped: np.ndarray | None = None
         self._in_core: Callable[[int], bool] | None = None
+        #: Until when values of a length are believed to lie in memory: those of a
+        #: column, which is read as a whole or not at all.
+        self._believed: dict[int, float] = {}
         self.size = path.stat().st_size
         if not self.size or isinstance(path, ObjectPath):
             return
@@ -162,8 +167,12 @@ class Spans:
         """
         if self.mapped is None or not _ADVISED or not len(begin):
             return
+        now = time.monotonic()
+        if now < self._believed.get(count, 0.0):
+            return
         first = np.sort(np.asarray(begin, dtype=np.int64))
         if self._seems_in_memory(first):
+            self._believed[count] = now + _BELIEVED_S
             return
         last = np.maximum.accumulate(first + count - 1) // mmap.PAGESIZE
         first //= mmap.PAGESIZE

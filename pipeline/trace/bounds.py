@@ -41,7 +41,9 @@ def bounds(gait: Gait, least_error: float, most_error: float) -> Bounds:
     inner = np.arange(0.0, fastest[-1], _RING_M)
     outer = inner + _RING_M
     # Of a ring: the most likely place, moment and errors.
-    off = np.maximum(inner - gait.mean * high[:, None], gait.mean * low[:, None] - outer)
+    off = np.maximum(
+        inner - gait.mean * high[:, None], gait.mean * low[:, None] - outer
+    )
     off = np.maximum(off, 0.0)
     narrow = (gait.sd * low) ** 2 + least_error**2 + 0.25
     wide = (gait.sd * high) ** 2 + most_error**2 + 0.25

@@ -134,6 +134,20 @@ def faces_llr(llr: np.ndarray, share: np.ndarray | None = None) -> float:
     return float(np.clip(total, c.FACES_FLOOR, c.FACES_CAP))
 
 
+def faces_llrs(llr: np.ndarray, owner: np.ndarray, people: int) -> np.ndarray:
+    """`faces_llr` float64 [people] of the faces of each of some people.
+
+    Parameters
+    ----------
+    llr : float64 [n], of each face by itself; 0 says nothing.
+    owner : int64 [n], whose each is.
+    """
+    views = np.bincount(owner[llr != 0], minlength=people)
+    total = np.bincount(owner, weights=llr, minlength=people)
+    total = total / (1 + (np.maximum(views, 1) - 1) * c.FACE_VIEWS_ALIKE)
+    return np.where(views > 0, np.clip(total, c.FACES_FLOOR, c.FACES_CAP), 0.0)
+
+
 def appearance_llr(similarity: np.ndarray, cohort: np.ndarray) -> np.ndarray:
     """Log-likelihood ratio of clothing similarities of one template.
 

@@ -19,7 +19,7 @@ from pipeline.trace import calibration
 from pipeline.trace import constants as c
 
 #: Rows multiplied at a time: a multiple of what the processors' kernels take at once.
-_ROWS = 192
+_ROWS = 48
 
 
 class Law(Protocol):

@@ -19,6 +19,45 @@ class Worn:
     total: list[np.ndarray]  #: w sums, float64 [k]
     face: np.ndarray  #: float64 [w], evidence of all their faces
 
+    @classmethod
+    def nothing(cls) -> Worn:
+        """Of no walk."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
+
+    def and_also(self, more: Worn) -> Worn:
+        """Of these walks, and of more after them."""
+        return Worn(
+            np.concatenate([self.day, more.day]),
+            np.concatenate([self.views, more.views]),
+            self.total + more.total,
+            np.concatenate([self.face, more.face]),
+        )
+
+
+def worn(field: Field, rows: np.ndarray, owner: np.ndarray, face: np.ndarray) -> Worn:
+    """Look at the clothing of walks, each on its first day.
+
+    Parameters
+    ----------
+    rows, owner : int64 [n], passes of walks, walk after walk and in order of time;
+        which of the w walks each is of.
+    face : float64 [w], evidence of all their faces.
+    """
+    days = field.day[rows]
+    first = days[np.searchsorted(owner, np.arange(len(face)))]
+    views = np.zeros(len(face), np.int64)
+    total = [np.zeros(1)] * len(face)
+    for day in np.unique(first):
+        some = np.flatnonzero((days == day) & (first[owner] == day))
+        found, _ = field.wear(rows[some])
+        seen = ~np.isnan(found[:, 0])
+        sums = np.zeros((len(face), found.shape[1]))
+        np.add.at(sums, owner[some[seen]], found[seen])
+        views += np.bincount(owner[some[seen]], minlength=len(face))
+        for k in np.flatnonzero(first == day).tolist():
+            total[k] = sums[k]
+    return Worn(first.astype(np.int64), views, total, face)
+
 
 def alike(
     field: Field, theirs: Worn, place: np.ndarray, lenders: np.ndarray

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from pipeline.trace.around import Beside
 from pipeline.trace.arrangement import (
     BEGIN,
     CAMERA_ERROR,
@@ -25,25 +24,6 @@ from pipeline.trace.wardrobe import Wardrobe
 
 #: Shortest stretches of time by which a camera's passes are looked up, seconds.
 _BUCKET_S = 60.0
-
-
-class Beside(NamedTuple):
-    """Cameras around each camera, worked out for those that were asked about."""
-
-    cameras: np.ndarray  #: int32, one list after the other; room for more
-    low: np.ndarray  #: int64 [m], where the list of each begins; -1: not known yet
-    high: np.ndarray  #: int64 [m], where it ends
-
-    def put(self, camera: int, around: np.ndarray) -> Beside:
-        """Add the list of a camera."""
-        begin, cameras = int(self.high.max()), self.cameras
-        begin = max(begin, 0)
-        end = begin + len(around)
-        if end > len(cameras):
-            cameras = np.concatenate([cameras[:begin], np.empty(2 * end, np.int32)])
-        cameras[begin:end] = around
-        self.low[camera], self.high[camera] = begin, end
-        return self._replace(cameras=cameras)
 
 
 def _days_of(start: np.ndarray) -> np.ndarray:
@@ -99,11 +79,8 @@ class Field:
         )  # fmt: skip
         self.middle = np.ascontiguousarray(these.camera[:, :2])
         self.longest = float(these.camera[:, CAMERA_LENGTH].max(initial=0.0))
-        #: Metres, the largest error of a place.
-        self._error = these.camera[:, CAMERA_ERROR]
-        self.worst_m = float(self._error.max(initial=0.0))
+        self.worst_m = float(these.camera[:, CAMERA_ERROR].max(initial=0.0))
         self.least_m = float(self.error_m.min(initial=self.worst_m))
-        self._tree = cKDTree(self.middle) if len(self.middle) else None
         self._beside: dict[float, Beside] = {}
         # Of each camera, by stretches of time: where its passes begin in the order.
         stretches = min(span / _BUCKET_S, len(self) / max(len(self.numbers), 1))
@@ -168,16 +145,9 @@ class Field:
 
     def beside(self, tip: np.ndarray, reach: float) -> Beside:
         """Cameras whose passes may be within `reach` metres of those of each tip's."""
-        if reach not in self._beside:
-            nowhere = np.full(len(self.middle), -1, dtype=np.int64)
-            self._beside[reach] = Beside(
-                np.empty(1024, dtype=np.int32), nowhere, nowhere.copy()
-            )
-        known = self._beside[reach]
+        known = self._beside.get(reach) or Beside.nothing(len(self.middle))
         camera = self._number[self.camera_no[tip]]
-        for one in np.unique(camera[known.low[camera] < 0]).tolist():
-            known = known.put(one, self._cameras_beside(one, reach))
-        self._beside[reach] = known
+        self._beside[reach] = known = known.also(camera, self.ground.camera, reach)
         return known
 
     def _at(
@@ -190,13 +160,3 @@ class Field:
         bucket = np.floor((moment - self._zero) / self._bucket_s) + after
         bucket = np.clip(bucket, 0, self._buckets).astype(np.int64)
         return self._first[camera * self._buckets + bucket]
-
-    def _cameras_beside(self, camera: int, reach: float) -> np.ndarray:
-        """Cameras whose passes may be within `reach` metres of those of a camera."""
-        assert self._tree is not None
-        place, own = self.middle[camera], self.radius[camera]
-        far = self.radius + 2 * self._error
-        found = self._tree.query_ball_point(place, reach + own + far.max())
-        some = np.array(sorted(found), dtype=np.int64)
-        apart = np.hypot(*(self.middle[some] - place).T)
-        return np.asarray(some[apart <= reach + own + far[some]])

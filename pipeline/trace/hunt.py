@@ -87,7 +87,7 @@ class Hunt:
         self.signs = np.empty((0, len(posteriors.SIGNS)))
         #: The walk each pass is in, counted from one; 0: in none. One more for "open".
         self.place = np.zeros(len(passes) + 1, dtype=np.int32)
-        self.worn = Worn(np.empty(0, np.int64), np.empty(0, np.int64), [], np.empty(0))
+        self.worn = Worn.nothing()
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         # Of footage that is stored twice each pass is one candidate, not two.
@@ -120,27 +120,18 @@ class Hunt:
     def _grow(self, anchors: np.ndarray) -> None:
         """Follow anchors into walks."""
         fresh = follow(self.field, anchors, self.taken)
-        if fresh:  # what is asked of each walk below is read for all at once
-            self.face[np.concatenate([walk.rows for walk in fresh])]
-        day, views, total = [self.worn.day], [self.worn.views], self.worn.total
-        face = [self.worn.face]
-        for k, walk in enumerate(fresh, start=len(self.walks)):
-            self.place[walk.rows] = k + 1
-            days = self.field.day[walk.rows]
-            worn, _ = self.field.wear(walk.rows[days == days[0]])
-            worn = worn[~np.isnan(worn[:, 0])]
-            face.append(np.array([self._faces(walk.rows)]))
-            day.append(days[:1])
-            views.append(np.array([len(worn)]))
-            total.append(worn.sum(axis=0))
+        if not fresh:
+            return
+        rows = np.concatenate([walk.rows for walk in fresh])
+        owner = np.repeat(np.arange(len(fresh)), [len(walk.rows) for walk in fresh])
+        self.place[rows] = len(self.walks) + 1 + owner
         self.walks += fresh
-        self.worn = Worn(
-            np.concatenate(day), np.concatenate(views), total, np.concatenate(face)
-        )
+        face = calibration.faces_llrs(self.face[rows], owner, len(fresh))
+        self.worn = self.worn.and_also(dress.worn(self.field, rows, owner, face))
 
     def _persons(self) -> list[_Supposition]:
         """Suppose each of the best walks to be one person's; weigh the persons."""
-        face = np.array([self._faces(walk.rows) for walk in self.walks])
+        face = self.worn.face
         order = np.lexsort((np.arange(len(face)), -face))
         held: list[_Supposition] = []
         met = np.zeros(len(self.passes), dtype=bool)
