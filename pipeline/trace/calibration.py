@@ -143,8 +143,8 @@ def faces_llrs(llr: np.ndarray, owner: np.ndarray, people: int) -> np.ndarray:
     owner : int64 [n], whose each is.
     """
     views = np.bincount(owner[llr != 0], minlength=people)
-    total = np.bincount(owner, weights=llr, minlength=people)
-    total = total / (1 + (np.maximum(views, 1) - 1) * c.FACE_VIEWS_ALIKE)
+    whole = np.bincount(owner, weights=llr, minlength=people)
+    total = whole / (1 + (np.maximum(views, 1) - 1) * c.FACE_VIEWS_ALIKE)
     return np.where(views > 0, np.clip(total, c.FACES_FLOOR, c.FACES_CAP), 0.0)
 
 

@@ -23,25 +23,33 @@ _STEPS = 3
 _AT_A_TIME = 1 << 16
 
 
-def firsts(passes: Passes) -> np.ndarray:
-    """Row int64 [n] of the pass that each is a copy of; its own where it is none.
+def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of copies, and of the pass that each is a copy of; kept with the passes.
 
     A copy begins and ends at the same moments and places, with a face of the same
     width. Before a camera without calibration places say nothing: there only passes
     with a face are told to be copies.
+
+    Returns
+    -------
+    int64 [k], ascending, and int64 [k].
     """
-    return _told(passes)[0]
-
-
-def known(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
-    """As `firsts`, and which are copies, bool [n]; kept with the passes."""
     return passes.kept("copies", lambda: _told(passes))
+
+
+def firsts(passes: Passes, rows: np.ndarray) -> np.ndarray:
+    """Rows int64 [m] that some rows are copies of; themselves where they are none."""
+    copies, first = known(passes)
+    result = np.array(rows, dtype=np.int64)
+    if len(copies):
+        at = np.minimum(np.searchsorted(copies, result), len(copies) - 1)
+        result = np.where(copies[at] == result, first[at], result)
+    return result
 
 
 def _told(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
     """As `known`."""
-    result = np.arange(len(passes), dtype=np.int64)
-    copies = np.zeros(len(passes), dtype=bool)
+    first: dict[int, int] = {}
     for step in range(1, _STEPS + 1):
         rows = _together(passes, step)
         alike = ~np.isnan(passes.face_width_px[rows])
@@ -50,10 +58,10 @@ def _told(passes: Passes) -> tuple[np.ndarray, np.ndarray]:
             one = getattr(passes, name)[rows], getattr(passes, name)[rows + step]
             same = np.isclose(*one, rtol=0, atol=1e-6, equal_nan=True)
             alike &= same.all(axis=1) if same.ndim > 1 else same
-        rows = rows[alike]
-        result[rows + step] = result[rows]
-        copies[rows + step] = True
-    return result, copies
+        found = rows[alike].tolist()
+        first |= {row + step: first.get(row, row) for row in found}
+    copies = np.array(sorted(first), dtype=np.int64)
+    return copies, np.array([first[row] for row in copies.tolist()], dtype=np.int64)
 
 
 def _together(passes: Passes, step: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,9 +92,9 @@ class Hunt:
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         # Of footage that is stored twice each pass is one candidate, not two.
-        first, copies = copied.known(passes)
-        self.taken = copies.copy()
-        self.taken[first[self.sure]] = True
+        self.taken = np.zeros(len(passes), dtype=bool)
+        self.taken[copied.known(passes)[0]] = True
+        self.taken[copied.firsts(passes, self.sure)] = True
         self.taken[self.sure] = True
         if len(out):
             # Whoever was rejected: the rest of his walk is his as well.
@@ -314,7 +315,13 @@ class Hunt:
         self, posterior: np.ndarray, rows: np.ndarray, best: _Supposition, trust: float
     ) -> np.ndarray:
         """Posteriors [m] of rows as shares of such passes that come true."""
-        sure = [np.isin(walk.rows, self.sure) for walk in self.walks]
+        every = np.concatenate([self.sure, *(walk.rows for walk in self.walks)])
+        held = np.isin(every, self.sure)
+        pillar = held | (self.face[every] >= posteriors.PILLAR_LLR)
+        edges = np.cumsum([len(self.sure), *(len(walk.rows) for walk in self.walks)])
+        sure, pillars = (
+            [told[a:b] for a, b in pairwise(edges.tolist())] for told in (held, pillar)
+        )
         self.signs = posteriors.signs(
             posterior,
             rows,
@@ -322,11 +329,8 @@ class Hunt:
             dress.own(self.field, rows, best.lenders),
             self.walks,
             best.weights,
-            [
-                held | (self.face[walk.rows] >= posteriors.PILLAR_LLR)
-                for walk, held in zip(self.walks, sure, strict=True)
-            ],
-            np.array([held.any() for held in sure], dtype=bool),
+            pillars,
+            np.array([one.any() for one in sure], dtype=bool),
             self.field.start[best.lenders],
             trust,
         )

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline.arrays import joined
 from pipeline.trace import constants as c
 from pipeline.trace import contacts, copied, linking, steady, together
-from pipeline.trace.columns import moment, seconds
+from pipeline.trace.columns import moment
 from pipeline.trace.field import Field
 from pipeline.trace.observations import Passes, Scope
 
@@ -63,17 +63,13 @@ def detections(scope: Scope, mine: Passes) -> pa.Table:
 
 def _of_hour(scope: Scope, spans: tuple[tuple[int, float, float], ...]) -> pa.Table:
     """Detections of cameras in spans of time (number, start, end) of one hour."""
-    table = scope.detections(
+    return scope.detections(
         [number for number, _, _ in spans],
         moment(min(start for _, start, _ in spans)),
         moment(max(end for _, _, end in spans)),
         _COLUMNS,
+        spans,
     )
-    camera, at = table["camera_no"].to_numpy(), seconds(table["at"])
-    kept = np.zeros(len(at), dtype=bool)
-    for number, start, end in spans:
-        kept |= (camera == number) & (at >= start) & (at <= end)
-    return table.filter(pa.array(kept))
 
 
 def company(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,19 @@ _REACHES_M = (150.0, 75.0, 40.0, 20.0, 10.0)
 #: What the last scope opened, in memory (about 110 bytes a pass).
 _LAST: dict[tuple[Any, ...], tuple[Passes, Footage]] = {}
 _LOCK = threading.RLock()
+#: Cameras inside the areas that were last asked about.
+_INSIDE: dict[tuple[int, bytes], _Inside] = {}
+_AREAS = 8
 _SQUARE = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+
+
+class _Inside(NamedTuple):
+    """Cameras inside an area."""
+
+    registry: Registry
+    cameras: dict[int, Camera]  #: by number, ascending
+    places: dict[int, tuple[float, float]]  #: metres of the local frame
+    told: tuple[bytes, int]  #: tells the area and the places apart from others
 
 
 class Scope:
@@ -65,33 +77,12 @@ class Scope:
         self.settings = settings
         self.registry = registry = registry or _registry(settings.registry)
         shapely.prepare(authorisation.area)
-        everything = list(registry.cameras)
-        inside = shapely.intersects_xy(
-            authorisation.area,
-            np.array([camera.lon for camera in everything], dtype=float),
-            np.array([camera.lat for camera in everything], dtype=float),
-        )
+        inside = _inside(registry, shapely.to_wkb(authorisation.area))
         #: Cameras inside the area, by number.
-        self.cameras: dict[int, Camera] = {
-            camera.number: camera
-            for camera, within in zip(everything, inside, strict=True)
-            if within
-        }
-        numbers = sorted(self.cameras)
-        east, north = to_local_cm(
-            np.array([self.cameras[n].lon for n in numbers], dtype=float),
-            np.array([self.cameras[n].lat for n in numbers], dtype=float),
-        )
+        self.cameras: dict[int, Camera] = inside.cameras
         #: Their places, metres of the local frame.
-        self.places: dict[int, tuple[float, float]] = {
-            n: (x, y)
-            for n, x, y in zip(
-                numbers,
-                (np.ravel(east) / 100).tolist(),
-                (np.ravel(north) / 100).tolist(),
-                strict=True,
-            )
-        }
+        self.places: dict[int, tuple[float, float]] = inside.places
+        self._told = inside.told
         self._opened: tuple[Passes, Footage] | None = None
 
     @property
@@ -110,13 +101,12 @@ class Scope:
         require(self.authorisation)
         return self._last(progress)[0] if self.cameras else empty_passes()
 
-    def _state(self, numbers: list[int]) -> tuple[Any, ...]:
+    def _state(self) -> tuple[Any, ...]:
         """Tell apart what is stored and what of it may be seen."""
         return (
             str(root_of(self.settings)),
             self.window,
-            shapely.to_wkb(self.authorisation.area),
-            hash(tuple((n, *self.places[n]) for n in numbers)),
+            self._told,
             reader.logged(self.settings, self.window),
         )
 
@@ -127,7 +117,7 @@ class Scope:
         if self._opened is not None:
             return self._opened
         numbers = sorted(self.cameras)
-        key = self._state(numbers)
+        key = self._state()
         with _LOCK:
             if key not in _LAST:
                 _LAST.clear()  # before the next is read: never two in memory
@@ -145,12 +135,17 @@ class Scope:
         start: datetime,
         end: datetime,
         columns: list[str] | None = None,
+        spans: Sequence[tuple[int, float, float]] | None = None,
     ) -> pa.Table:
         """Read detections of some cameras, cut to the window and the area.
 
         Returns the stored columns, or some that tell tracklet, camera, time and ground
         point at least, ordered by tracklet and time; rows without a ground point are
         kept (their camera lies inside).
+
+        Parameters
+        ----------
+        spans : cut to these as well: camera number, first and last Unix second.
         """
         require(self.authorisation)
         opens, closes = self.window
@@ -167,15 +162,24 @@ class Scope:
             camera_numbers=numbers,
             columns=columns,
         )
-        at = seconds(table["at"])
+        at, camera = seconds(table["at"]), table["camera_no"].to_numpy()
         keep = (at >= start.timestamp()) & (at <= end.timestamp())
-        keep &= np.isin(table["camera_no"].to_numpy().astype(np.int64), numbers)
+        if spans is None:
+            keep &= np.isin(camera, numbers)
+        else:
+            asked = np.zeros(len(at), dtype=bool)
+            for number, first, last in spans:
+                asked |= (camera == number) & (at >= first) & (at <= last)
+            keep &= asked & np.isin(camera, numbers)
+        table = table.filter(pa.array(keep))
         ground = np.column_stack(
             [floats(table["east_cm"]) / 100, floats(table["north_cm"]) / 100]
         )
-        keep &= self.inside(ground) | np.isnan(ground[:, 0])
-        table = table.filter(pa.array(keep))
-        return table.sort_by([("tracklet_id", "ascending"), ("at", "ascending")])
+        inside = self.inside(ground) | np.isnan(ground[:, 0])
+        if not inside.all():
+            table = table.filter(pa.array(inside))
+        order = np.lexsort((seconds(table["at"]), table["tracklet_id"].to_numpy()))
+        return table.take(pa.array(order))
 
     def footage(self) -> Footage:
         """Read what was analysed inside the window, of cameras inside the area."""
@@ -239,10 +243,40 @@ class Scope:
         return place, reach
 
 
+def _inside(registry: Registry, area: bytes) -> _Inside:
+    """Return the cameras inside an area (WKB, WGS 84); asked for at every look."""
+    key = id(registry), area
+    found = _INSIDE.get(key)
+    if found is None:
+        everything = list(registry.cameras)
+        within = shapely.intersects_xy(
+            shapely.from_wkb(area),
+            np.array([camera.lon for camera in everything], dtype=float),
+            np.array([camera.lat for camera in everything], dtype=float),
+        )
+        some = (one for one, inside in zip(everything, within, strict=True) if inside)
+        cameras = {one.number: one for one in sorted(some, key=lambda one: one.number)}
+        east, north = to_local_cm(
+            np.array([one.lon for one in cameras.values()], dtype=float),
+            np.array([one.lat for one in cameras.values()], dtype=float),
+        )
+        metres = np.column_stack([np.ravel(east), np.ravel(north)]) / 100
+        places = {
+            number: (x, y)
+            for number, (x, y) in zip(cameras, metres.tolist(), strict=True)
+        }
+        told = area, hash(tuple((number, *place) for number, place in places.items()))
+        while len(_INSIDE) >= _AREAS:
+            _INSIDE.pop(next(iter(_INSIDE)), None)
+        # With the registry, so that no other gets its id.
+        found = _INSIDE[key] = _Inside(registry, cameras, places, told)
+    return found
+
+
 def is_open(authorisation: Authorisation, settings: Settings) -> bool:
     """Tell whether what an order opens is in memory as it is stored now."""
     scope = Scope(authorisation, settings)
-    return scope._state(sorted(scope.cameras)) in _LAST
+    return scope._state() in _LAST
 
 
 def opened() -> object:

@@ -76,6 +76,10 @@ class Passes:
         code = int(self.vault.codes[kind][self.at[row]])
         return None if code < 0 else self.vault.models[code]
 
+    def has(self, kind: str, rows: np.ndarray) -> np.ndarray:
+        """Tell which of some rows have an embedding, bool [k]."""
+        return np.asarray(self.vault.codes[kind][self.at[rows]] >= 0)
+
     def embeddings(self, kind: str, rows: np.ndarray, model: str) -> np.ndarray:
         """Return embeddings of one model float32 [k, d], unit length.
 

@@ -131,11 +131,15 @@ class Faces:
 
     def _told(self, rows: np.ndarray) -> np.ndarray:
         """Evidence and best cosine [k, 2] of some rows."""
-        learnt = self._learnt
-        fresh = learnt.missing(rows)
-        if len(fresh):
-            learnt.put(fresh, self._learn(fresh))
-        return learnt.of(rows)
+        rows, learnt = np.asarray(rows, dtype=np.int64), self._learnt
+        result = np.column_stack([np.zeros(len(rows)), np.full(len(rows), np.nan)])
+        has = np.flatnonzero(self.passes.has("face", rows)) if self._views else rows[:0]
+        if len(has):
+            fresh = learnt.missing(rows[has])
+            if len(fresh):
+                learnt.put(fresh, self._learn(fresh))
+            result[has] = learnt.of(rows[has])
+        return result
 
     def _learn(self, fresh: np.ndarray) -> np.ndarray:
         """Work out evidence and best cosine [k, 2] of rows, ascending."""
