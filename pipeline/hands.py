@@ -61,6 +61,11 @@ class Hand:
         self._process.start()
         theirs.close()
 
+    @property
+    def order(self) -> int | None:
+        """The order under which it works, or worked last; None before the first."""
+        return None if self.authorisation is None else self.authorisation.order_id
+
     def give(self, job: jobs.Job, authorisation: Authorisation, begun: float) -> None:
         """Begin a job; `begun` is when the worker took it, of `time.monotonic`."""
         self.job, self.authorisation = job, authorisation

@@ -235,8 +235,7 @@ class Worker:
                 self._kept.remove(hand)
                 hand.end()
         for hand in self._kept:
-            known = hand.authorisation
-            if known is not None and known.order_id == authorisation.order_id:
+            if hand.order == authorisation.order_id:
                 self._kept.remove(hand)
                 break
         else:
@@ -298,7 +297,8 @@ class Worker:
             if other.id > job.id and self._is_open(permit)
         }
         self._foreseen = max(job.id, *alike, 0)
-        return [authorisation, *alike.values()]
+        known = {hand.order for hand in self._kept}  # these looked for it before
+        return [o for o in (authorisation, *alike.values()) if o.order_id not in known]
 
     def _forget_sought(self, job: jobs.Job) -> None:
         """Keep nothing here of the last case whose faces were looked for, or before."""
