@@ -8,21 +8,31 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-#: Columns of a record: where somebody came into view and left it (metres), when (Unix
-#: seconds), the error of both places (metres, 1 sd), the row of the pass.
-FIRST, LAST, BEGIN, END, ERROR, ROW, WIDTH = 0, 2, 4, 5, 6, 7, 8
+#: Columns of a record: where somebody came into view and left it (metres), the error of
+#: both places (metres, 1 sd); and, as whole numbers in the same bytes, when (ticks
+#: since the first pass) and the row of the pass.
+FIRST, LAST, ERROR, BEGIN, END, ROW, WIDTH = 0, 2, 4, 5, 6, 7, 8
+#: Ticks of a second at most, and how many there may be.
+_PER_SECOND, _TICKS = 1000, 2.0e9
 #: Columns of a camera: mean of where its passes begin (east and north), metres within
 #: which they begin and end around it, the largest error of a place, seconds of the
 #: longest pass.
 CAMERA_RADIUS, CAMERA_ERROR, CAMERA_LENGTH, CAMERA_WIDTH = 2, 3, 4, 5
-#: Numbers in a line of the processor's cache: a record is one.
-_LINE = 8
+#: Bytes of a line of the processor's cache: two records.
+_LINE = 64
 
 
 class Arranged(NamedTuple):
-    """Passes (n) by camera (m), then start."""
+    """Passes (n) by camera (m), then start.
 
-    record: np.ndarray  #: float64 [n, WIDTH]
+    A record is 32 bytes: places to a few millimetres, times to a millisecond (to less
+    where the passes are of more than three weeks).
+    """
+
+    record: np.ndarray  #: float32 [n, WIDTH]
+    whole: np.ndarray  #: int32 [n, WIDTH], the same bytes
+    zero: float  #: moment from which ticks count, Unix seconds
+    per_second: float  #: ticks
     camera: np.ndarray  #: float64 [m, CAMERA_WIDTH]
 
 
@@ -45,18 +55,27 @@ def by_camera(
     camera_no, start, end, error_m : [n], ordered by start.
     first, last : float64 [n, 2], metres.
     """
-    room = np.empty((len(start) + 1) * WIDTH)
-    skip = -(room.ctypes.data // room.itemsize) % _LINE
-    record = room[skip : skip + len(start) * WIDTH].reshape(-1, WIDTH)
+    zero = float(start[0]) if len(start) else 0.0
+    span = float(end.max(initial=zero)) - zero
+    per_second = float(max(min(_PER_SECOND, _TICKS // max(span, 1.0)), 1.0))
+    size = len(start) * WIDTH * 4
+    room = np.empty(size + _LINE, np.uint8)
+    skip = -room.ctypes.data % _LINE
+    record = room[skip : skip + size].view(np.float32).reshape(-1, WIDTH)
+    whole = record.view(np.int32)
     camera = _arranged(
-        record, where, camera_no, count, start, end, first, last, error_m
-    )
-    return Arranged(record, camera)
+        record, whole, zero, per_second, where, camera_no, count, start, end, first,
+        last, error_m,
+    )  # fmt: skip
+    return Arranged(record, whole, zero, per_second, camera)
 
 
 @numba.njit(cache=True, nogil=True)
 def _arranged(
     record: np.ndarray,
+    whole: np.ndarray,
+    zero: float,
+    per_second: float,
     where: np.ndarray,
     camera_no: np.ndarray,
     count: np.ndarray,
@@ -78,8 +97,10 @@ def _arranged(
         free[k] = at + 1
         record[at, FIRST], record[at, FIRST + 1] = first[row, 0], first[row, 1]
         record[at, LAST], record[at, LAST + 1] = last[row, 0], last[row, 1]
-        record[at, BEGIN], record[at, END] = start[row], end[row]
-        record[at, ERROR], record[at, ROW] = error_m[row], row
+        record[at, ERROR] = error_m[row]
+        whole[at, BEGIN] = round((start[row] - zero) * per_second)
+        whole[at, END] = round((end[row] - zero) * per_second)
+        whole[at, ROW] = row
         camera[k, 0] += first[row, 0]
         camera[k, 1] += first[row, 1]
         camera[k, CAMERA_ERROR] = max(camera[k, CAMERA_ERROR], error_m[row])
@@ -93,7 +114,7 @@ def _arranged(
 
 @numba.njit(cache=True, nogil=True)
 def by_stretch(
-    these: Arranged, count: np.ndarray, zero: float, stretches: int, stretch_s: float
+    these: Arranged, count: np.ndarray, stretches: int, stretch_s: float
 ) -> np.ndarray:
     """Cut the passes of each camera by time, and tell how far around it they are.
 
@@ -101,8 +122,8 @@ def by_stretch(
     ----------
     these : gets the radius of each camera.
     count : int64 [m], passes of each camera.
-    zero, stretches, stretch_s : of each camera so many stretches of seconds follow
-        the moment `zero`.
+    stretches, stretch_s : of each camera so many stretches of seconds follow the first
+        pass of all.
 
     Returns
     -------
@@ -119,7 +140,8 @@ def by_stretch(
                 east = these.record[at, side] - x
                 north = these.record[at, side + 1] - y
                 farthest = max(farthest, east * east + north * north)
-            stretch = int((these.record[at, BEGIN] - zero) / stretch_s)
+            moment = these.whole[at, BEGIN] / these.per_second
+            stretch = min(int(moment / stretch_s), stretches - 1)
             edges[k * stretches + stretch + 1] += 1
         base += count[k]
         these.camera[k, CAMERA_RADIUS] = math.sqrt(farthest)

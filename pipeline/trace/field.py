@@ -8,7 +8,6 @@ import numpy as np
 
 from pipeline.trace.around import Beside
 from pipeline.trace.arrangement import (
-    BEGIN,
     CAMERA_ERROR,
     CAMERA_LENGTH,
     CAMERA_RADIUS,
@@ -87,13 +86,12 @@ class Field:
         self._buckets = int(stretches) + 1
         self._bucket_s = max(span / self._buckets, 1.0) * (1 + 1e-9)
         #: Metres within which each camera's passes begin and end around `middle`.
-        self._first = by_stretch(
-            these, count, self._zero, self._buckets, self._bucket_s
-        )
+        self._first = by_stretch(these, count, self._buckets, self._bucket_s)
         self.radius = these.camera[:, CAMERA_RADIUS]
         #: The passes and their index, for compiled code.
         self.ground = Ground(
             record=these.record,
+            whole=these.whole,
             start=self.start,
             end=self.end,
             first=self.first,
@@ -104,7 +102,8 @@ class Field:
             camera=these.camera,
             stretch=self._first,
             stretches=self._buckets,
-            zero=self._zero,
+            zero=these.zero,
+            per_second=these.per_second,
             stretch_s=self._bucket_s,
         )
 
@@ -121,10 +120,10 @@ class Field:
     ) -> np.ndarray:
         """Rows of cameras (int64 [k], of `middle`) that start in [begin, end) [k]."""
         at, count = ranges(self._at(camera, begin), self._at(camera, end, after=True))
-        record = self.ground.record
-        start = record[at, BEGIN]
+        rows = self.ground.whole[at, ROW].astype(np.int64)
+        start = self.start[rows]
         kept = (start >= np.repeat(begin, count)) & (start < np.repeat(end, count))
-        return record[at[kept], ROW].astype(np.int64)
+        return rows[kept]
 
     def cells(self, side_m: float) -> Cells:
         """Return the cameras by squares of a side; made once."""

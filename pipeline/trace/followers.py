@@ -40,7 +40,9 @@ TURNS_MOST = 2 * _ON
 class Ground(NamedTuple):
     """Passes and their index, as `field.Field` arranges them; n rows, m cameras."""
 
-    record: np.ndarray  #: float64 [n, 8], by camera, then start (see `arrangement`)
+    #: float32 and int32 [n, 8], by camera, then start (see `arrangement`)
+    record: np.ndarray
+    whole: np.ndarray
     start: np.ndarray  #: float64 [n], Unix seconds
     end: np.ndarray  #: float64 [n], Unix seconds
     first: np.ndarray  #: float64 [n, 2], metres
@@ -51,7 +53,8 @@ class Ground(NamedTuple):
     camera: np.ndarray  #: float64 [m, 5], see `arrangement`
     stretch: np.ndarray  #: int32, by camera and stretch of time: first in that order
     stretches: int  #: of each camera
-    zero: float  #: moment at which the first stretch begins
+    zero: float  #: moment at which the first stretch begins, and ticks
+    per_second: float  #: ticks
     stretch_s: float
 
 
@@ -87,7 +90,7 @@ class _Tip(NamedTuple):
     row: int
     ahead: bool
     camera: int
-    moment: float  #: its end if ahead, else its start
+    moment: float  #: its end if ahead, else its start; seconds since `Ground.zero`
     x: float  #: where it ends if ahead, else where it begins
     y: float
     error: float
@@ -121,6 +124,12 @@ def followers(
     what movement and directions say float64 [m], logarithms above `gait.least`;
     passers-by of each tip int64 [k].
     """
+    # Arrays by themselves: out of the tuple each look at one is counted, which costs
+    # more than the look.
+    record, whole, cameras = ground.record, ground.whole, ground.camera
+    stretch, stretches, stretch_s = ground.stretch, ground.stretches, ground.stretch_s
+    per_second = ground.per_second
+    side, when, way = (FIRST, BEGIN, 1.0) if ahead else (LAST, END, -1.0)
     edges = np.zeros(len(tip) + 1, np.int64)
     busy = np.zeros(len(tip), np.int64)
     used = 0
@@ -132,15 +141,20 @@ def followers(
         # How busy it is, is told by all before the cameras close by.
         found = 0
         for camera in around:
-            if _free(ground, camera, one) > gait.busy_m + _ROOM:
+            if _free(cameras, camera, one) > gait.busy_m + _ROOM:
                 continue
-            for n in _window(ground, camera, one, -1.0, gait.span_s):
-                gap, square = _apart(ground, n, one)
-                if gap < -1 or gap > gait.span_s or ground.record[n, ROW] == one.row:
+            begin, end = _times(one, cameras[camera, CAMERA_LENGTH], -1.0, gait.span_s)
+            first = _place(stretch, stretches, stretch_s, camera, begin, 0)
+            after = _place(stretch, stretches, stretch_s, camera, end, 1)
+            first, after = _trimmed(whole, per_second, first, after, begin, end)
+            for n in range(first, after):
+                gap = way * (whole[n, when] / per_second - one.moment)
+                if gap < -1 or gap > gait.span_s or whole[n, ROW] == one.row:
                     continue
+                square = _square(record[n, side] - one.x, record[n, side + 1] - one.y)
                 if gap < gait.busy_s and square < gait.busy_m * gait.busy_m:
                     busy[k] += 1
-                if not _in_reach(ground, n, camera, one, gap, square, gait):
+                if not _in_reach(record[n, ERROR], camera, one, gap, square, gait):
                     continue
                 if found == len(near):
                     near, waits = _wider(near), _wider(waits)
@@ -148,39 +162,42 @@ def followers(
                 near[found], waits[found], squares[found] = n, gap, square
                 found += 1
         crowd = np.searchsorted(bounds.crowd, busy[k], "right") - 1
-        for at in range(found):
-            n, gap, square = near[at], waits[at], squares[at]
-            if _hopeless(bounds, crowd, gap, square):
-                continue
-            told = _score(ground, n, one, gap, math.sqrt(square), busy[k], gait)
-            if told > gait.least:
-                if used == len(row):
-                    row, score = _wider(row), _wider(score)
-                row[used], score[used] = int(ground.record[n, ROW]), told
-                used += 1
+        nearest, farthest = bounds.nearest[crowd], bounds.farthest[crowd]
+        latest = bounds.latest[crowd]
         for camera in around:
-            free = _free(ground, camera, one)
+            free = _free(cameras, camera, one)
             if free <= gait.busy_m + _ROOM:
                 continue
             # Before so many seconds nobody is hopeful who gets there.
             soonest = float(np.searchsorted(bounds.within[crowd], free - _ROOM))
-            latest = bounds.latest[crowd]
             if soonest > latest:
                 continue
-            for n in _window(ground, camera, one, soonest, latest):
-                gap, square = _apart(ground, n, one)
+            begin, end = _times(one, cameras[camera, CAMERA_LENGTH], soonest, latest)
+            first = _place(stretch, stretches, stretch_s, camera, begin, 0)
+            after = _place(stretch, stretches, stretch_s, camera, end, 1)
+            first, after = _trimmed(whole, per_second, first, after, begin, end)
+            for n in range(first, after):
+                gap = way * (whole[n, when] / per_second - one.moment)
                 if gap < soonest or gap > latest:
                     continue
-                if not _in_reach(ground, n, camera, one, gap, square, gait):
+                square = _square(record[n, side] - one.x, record[n, side + 1] - one.y)
+                if not _in_reach(record[n, ERROR], camera, one, gap, square, gait):
                     continue
-                if _hopeless(bounds, crowd, gap, square):
-                    continue
-                told = _score(ground, n, one, gap, math.sqrt(square), busy[k], gait)
-                if told > gait.least:
-                    if used == len(row):
-                        row, score = _wider(row), _wider(score)
-                    row[used], score[used] = int(ground.record[n, ROW]), told
-                    used += 1
+                if found == len(near):
+                    near, waits = _wider(near), _wider(waits)
+                    squares = _wider(squares)
+                near[found], waits[found], squares[found] = n, gap, square
+                found += 1
+        for at in range(found):
+            n, gap, square = near[at], waits[at], squares[at]
+            if _hopeless(nearest, farthest, gap, square):
+                continue
+            told = _score(record, n, one, gap, math.sqrt(square), busy[k], gait)
+            if told > gait.least:
+                if used == len(row):
+                    row, score = _wider(row), _wider(score)
+                row[used], score[used] = whole[n, ROW], told
+                used += 1
         begin = edges[k]
         order = begin + np.argsort(row[begin:used])
         row[begin:used], score[begin:used] = row[order], score[order]
@@ -195,7 +212,7 @@ def _tip(row: int, ahead: bool, ground: Ground) -> _Tip:
         row,
         ahead,
         int(ground.number[ground.camera_no[row]]),
-        ground.end[row] if ahead else ground.start[row],
+        (ground.end[row] if ahead else ground.start[row]) - ground.zero,
         x,
         y,
         ground.error_m[row],
@@ -205,30 +222,47 @@ def _tip(row: int, ahead: bool, ground: Ground) -> _Tip:
 
 
 @numba.njit(cache=True, nogil=True)
-def _free(ground: Ground, camera: int, one: _Tip) -> float:
+def _free(cameras: np.ndarray, camera: int, one: _Tip) -> float:
     """Metres to the nearest that a camera sees anybody, at least."""
-    east = ground.camera[camera, 0] - one.x
-    north = ground.camera[camera, 1] - one.y
-    away = math.sqrt(east * east + north * north)
-    return away - ground.camera[camera, CAMERA_RADIUS]
+    square = _square(cameras[camera, 0] - one.x, cameras[camera, 1] - one.y)
+    return math.sqrt(square) - cameras[camera, CAMERA_RADIUS]
 
 
 @numba.njit(cache=True, nogil=True)
-def _window(
-    ground: Ground, camera: int, one: _Tip, soonest: float, latest: float
-) -> range:
-    """Records of a camera so many seconds after, or before; some others at the ends."""
+def _square(east: float, north: float) -> float:
+    """Square metres of a distance."""
+    return east * east + north * north
+
+
+@numba.njit(cache=True, nogil=True)
+def _times(
+    one: _Tip, longest: float, soonest: float, latest: float
+) -> tuple[float, float]:
+    """When passes begin so many seconds after the tip, or before; some others as well.
+
+    `longest` is the longest pass of the camera, seconds.
+    """
     if one.ahead:
-        begin, end = one.moment + soonest, one.moment + latest
-    else:
-        begin = one.moment - latest - ground.camera[camera, CAMERA_LENGTH]
-        end = one.moment - soonest
-    low, high = place(ground, camera, begin, 0), place(ground, camera, end, 1)
-    while low < high and ground.record[low, BEGIN] < begin:
+        return one.moment + soonest, one.moment + latest
+    return one.moment - latest - longest, one.moment - soonest
+
+
+@numba.njit(cache=True, nogil=True)
+def _trimmed(
+    whole: np.ndarray,
+    per_second: float,
+    low: int,
+    high: int,
+    begin: float,
+    end: float,
+) -> tuple[int, int]:
+    """Records of a camera that begin between two moments, among some of them."""
+    first, last = math.floor(begin * per_second), math.ceil(end * per_second)
+    while low < high and whole[low, BEGIN] < first:
         low += 1
-    while low < high and ground.record[high - 1, BEGIN] > end:
+    while low < high and whole[high - 1, BEGIN] > last:
         high -= 1
-    return range(low, high)
+    return low, high
 
 
 @numba.njit(cache=True, nogil=True)
@@ -237,51 +271,53 @@ def place(ground: Ground, camera: int, moment: float, after: int) -> int:
 
     With `after` 1, a little behind them.
     """
-    at = math.floor((moment - ground.zero) / ground.stretch_s) + after
-    at = min(max(at, 0), ground.stretches)
-    return int(ground.stretch[camera * ground.stretches + at])
+    return _place(
+        ground.stretch,
+        ground.stretches,
+        ground.stretch_s,
+        camera,
+        moment - ground.zero,
+        after,
+    )
 
 
 @numba.njit(cache=True, nogil=True)
-def _apart(ground: Ground, n: int, one: _Tip) -> tuple[float, float]:
-    """Seconds and square metres between the tip and a record."""
-    if one.ahead:
-        gap, side = ground.record[n, BEGIN] - one.moment, FIRST
-    else:
-        gap, side = one.moment - ground.record[n, END], LAST
-    east = ground.record[n, side] - one.x
-    north = ground.record[n, side + 1] - one.y
-    return gap, east * east + north * north
+def _place(
+    stretch: np.ndarray,
+    stretches: int,
+    stretch_s: float,
+    camera: int,
+    second: float,
+    after: int,
+) -> int:
+    """As `place`, of seconds since the first stretch began."""
+    at = min(max(math.floor(second / stretch_s) + after, 0), stretches)
+    return int(stretch[camera * stretches + at])
 
 
 @numba.njit(cache=True, nogil=True)
 def _in_reach(
-    ground: Ground,
-    n: int,
-    camera: int,
-    one: _Tip,
-    gap: float,
-    square: float,
-    gait: Gait,
+    error: float, camera: int, one: _Tip, gap: float, square: float, gait: Gait
 ) -> bool:
     """Whether a walker gets there in time; nobody overlaps before one camera."""
-    limit = gait.fastest * max(gap, 0.0) + gait.spare_m
-    limit += 2 * ground.record[n, ERROR]
+    limit = gait.fastest * max(gap, 0.0) + gait.spare_m + 2 * error
     return square <= limit * limit and not (gap < 0 and camera == one.camera)
 
 
 @numba.njit(cache=True, nogil=True)
-def _hopeless(bounds: Bounds, crowd: int, gap: float, square: float) -> bool:
+def _hopeless(
+    nearest: np.ndarray, farthest: np.ndarray, gap: float, square: float
+) -> bool:
     """Whether a pass is too near or too far, whatever else is known of it."""
-    second = min(int(max(gap, 0.0)), bounds.nearest.shape[1] - 1)
-    least = max(bounds.nearest[crowd, second] - _ROOM, 0.0)
-    most = bounds.farthest[crowd, second] + _ROOM
+    second = min(int(max(gap, 0.0)), len(nearest) - 1)
+    least = max(nearest[second] - _ROOM, 0.0)
+    most = farthest[second] + _ROOM
     return square > most * most or square < least * least
 
 
 @numba.njit(cache=True, nogil=True)
 def _score(
-    ground: Ground,
+    record: np.ndarray,
     n: int,
     one: _Tip,
     gap: float,
@@ -290,7 +326,7 @@ def _score(
     gait: Gait,
 ) -> float:
     """How much better going on explains a pass than anybody's being there."""
-    wait, theirs = max(gap, 0.0), ground.record[n, ERROR]
+    wait, theirs = max(gap, 0.0), float(record[n, ERROR])
     square = one.error * one.error + theirs * theirs
     error = math.sqrt(square)
     variance = (gait.sd * wait) ** 2 + square + 0.25
@@ -307,14 +343,14 @@ def _score(
     score -= wait / gait.wait_s
     if score + TURNS_MOST <= gait.least:
         return score + TURNS_MOST
-    record = ground.record[n]
-    east, north = record[LAST] - record[FIRST], record[LAST + 1] - record[FIRST + 1]
+    east = record[n, LAST] - record[n, FIRST]
+    north = record[n, LAST + 1] - record[n, FIRST + 1]
     if metres <= max(8.0, 3 * error):
         return score + _turn(one.east, one.north, east, north)
     if one.ahead:
-        x, y = record[FIRST] - one.x, record[FIRST + 1] - one.y
+        x, y = record[n, FIRST] - one.x, record[n, FIRST + 1] - one.y
     else:
-        x, y = one.x - record[LAST], one.y - record[LAST + 1]
+        x, y = one.x - record[n, LAST], one.y - record[n, LAST + 1]
     return score + _turn(one.east, one.north, x, y) + _turn(east, north, x, y)
 
 

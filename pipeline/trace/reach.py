@@ -83,23 +83,25 @@ def _ranked(rows: np.ndarray, score: np.ndarray) -> Reached:
 def _score(field: Field, a: int, b: int, rows: np.ndarray) -> np.ndarray:
     """Log density [k] of being seen there after `a`, and at `b` after that."""
     ground = field.ground
-    return _scored(field, a, b, (ground.first, ground.last, ground.start), rows, rows)
+    where = ground.first, ground.last
+    return _scored(field, a, b, where, rows, rows, field.start[rows])
 
 
 def _scored(
     field: Field,
     a: int,
     b: int,
-    where: tuple[np.ndarray, np.ndarray, np.ndarray],
+    where: tuple[np.ndarray, np.ndarray],
     at: np.ndarray,
     rows: np.ndarray,
+    start: np.ndarray,
 ) -> np.ndarray:
-    """As `_score`; first, last and start of the rows stand at `at` [k] of `where`."""
-    first, last, start = where
+    """As `_score`; first and last of the rows stand at `at` [k] of `where`."""
+    first, last = where
     score = np.zeros(len(rows))
     if a >= 0:
         apart = stretches.apart(field.last[a], first, at)
-        score += _log(apart, start[at] - field.end[a])
+        score += _log(apart, start - field.end[a])
     if b >= 0:
         apart = stretches.apart(field.first[b], last, at)
         score += _log(apart, field.start[b] - field.end[rows])
@@ -162,12 +164,10 @@ class _Stretch:
             some = np.flatnonzero(bound >= floor)
             camera, when = camera[some], when[some]
         at, rows = stretches.passes(ground, camera, when, self.edges)
-        where = (
-            ground.record[:, FIRST : FIRST + 2],
-            ground.record[:, LAST : LAST + 2],
-            ground.record[:, BEGIN],
-        )
-        return rows, _scored(self.field, self.a, self.b, where, at, rows)
+        first, last = ground.record[:, FIRST:], ground.record[:, LAST:]
+        start = ground.zero + ground.whole[at, BEGIN] / ground.per_second
+        where = first[:, :2], last[:, :2]
+        return rows, _scored(self.field, self.a, self.b, where, at, rows, start)
 
     def _bound(
         self, middle: np.ndarray, radius: np.ndarray, at: np.ndarray, moment: np.ndarray

@@ -52,8 +52,9 @@ def passes(
     for k in range(len(camera)):
         begin, end = edges[moment[k]], edges[moment[k] + 1]
         for n in range(first[k], after[k]):
-            if begin <= ground.record[n, BEGIN] < end:
-                places[used], rows[used] = n, int(ground.record[n, ROW])
+            start = ground.zero + ground.whole[n, BEGIN] / ground.per_second
+            if begin <= start < end:
+                places[used], rows[used] = n, int(ground.whole[n, ROW])
                 used += 1
     return places[:used], rows[:used]
 

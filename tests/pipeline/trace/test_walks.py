@@ -173,7 +173,8 @@ def test_who_is_in_reach_is_found_as_by_looking_at_everybody(world, authorise, a
     number = np.repeat(np.arange(len(tip)), np.diff(edges))
     assert list(zip(number.tolist(), rows.tolist(), strict=True)) == expected
     assert counted.tolist() == busy.tolist()
-    np.testing.assert_allclose(score, told, rtol=0, atol=1e-9)
+    # Records keep places to millimetres, and times to milliseconds.
+    np.testing.assert_allclose(score, told, rtol=0, atol=2e-3)
 
 
 def goes_on(field, row, a, b, gap, metres, busy):
