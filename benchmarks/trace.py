@@ -166,7 +166,7 @@ def _traced(
         for photo in mine:
             galleries.enrol_photo(order, photo, settings=settings)
     numbers = [jobs.queue(order, {}, settings=settings) for order in orders]
-    done = _ended(orders, numbers, settings)
+    done = _ended(orders, numbers, settings, pause_s=0.1)
     return time.perf_counter() - begun, done
 
 
@@ -183,19 +183,23 @@ def _retraced(orders: list[Authorisation], settings: Settings) -> list[float]:
         if rows:
             reviews.review(order, rows[0]["tracklet_id"], "reject", settings=settings)
         number = jobs.queue(order, {}, settings=settings)
-        _ended([order], [number], settings)
+        _ended([order], [number], settings, pause_s=0.02)
         again.append(time.perf_counter() - begun)
     return again
 
 
 def _ended(
-    orders: list[Authorisation], numbers: list[int], settings: Settings
+    orders: list[Authorisation],
+    numbers: list[int],
+    settings: Settings,
+    *,
+    pause_s: float,
 ) -> list[jobs.Job]:
     """Wait for jobs, one of each order, and look seldom: looking takes time as well."""
     ended: dict[int, jobs.Job] = {}
     for order, number in zip(orders, numbers, strict=True):
         while number not in ended:
-            time.sleep(0.02)
+            time.sleep(pause_s)
             for job in jobs.list_jobs(order, settings=settings)[:1]:
                 if job.state not in ("queued", "running"):
                     ended[number] = job

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.trace.clothing import Measured
 from pipeline.trace.field import Field
+from pipeline.trace.rowmap import RowMap
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,12 @@ def worn(field: Field, rows: np.ndarray, owner: np.ndarray, face: np.ndarray) ->
     return Worn(first.astype(np.int64), views, total, face)
 
 
-def alike(
-    field: Field, theirs: Worn, place: np.ndarray, lenders: np.ndarray
-) -> np.ndarray:
+def alike(field: Field, theirs: Worn, place: RowMap, lenders: np.ndarray) -> np.ndarray:
     """Evidence [w] of walks' clothing, by what other walks wore that day.
 
     Parameters
     ----------
-    theirs : what the w walks wore; `place` : the walk each pass is in, from one.
+    theirs : what the w walks wore; `place` : the walk that a pass is in.
     lenders : int64, rows of the patient's passes.
     """
     result = np.zeros(len(theirs.day))
@@ -83,7 +82,7 @@ def alike(
         views = theirs.views[which]
         mean = np.broadcast_to(worn.sum(axis=0), total.shape).copy()
         left = np.full(len(which), len(today))
-        owner = place[today] - 1
+        owner = place.of(today)
         for k in np.intersect1d(owner, which):  # own views say nothing of a walk
             own, n = owner == k, np.searchsorted(which, k)
             mean[n] -= worn[own].sum(axis=0)

@@ -28,6 +28,7 @@ from pipeline.trace.field import Field
 from pipeline.trace.joiners import joiners
 from pipeline.trace.passes import Footage, Passes
 from pipeline.trace.remembered import Remembered
+from pipeline.trace.rowmap import RowMap
 from pipeline.trace.search import Evidence, Faces, templates_of
 from pipeline.trace.templates import Template
 from pipeline.trace.traffic import busy_of, rates, seen_of
@@ -86,8 +87,8 @@ class Hunt:
         self.walks: list[Walk] = []
         #: Of each candidate, how it came to be one (`posteriors.signs`).
         self.signs = np.empty((0, len(posteriors.SIGNS)))
-        #: The walk each pass is in, counted from one; 0: in none. One more for "open".
-        self.place = np.zeros(len(passes) + 1, dtype=np.int32)
+        #: The walk that a pass is in.
+        self.place = RowMap()
         self.worn = Worn.nothing()
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
@@ -125,7 +126,7 @@ class Hunt:
             return
         rows = np.concatenate([walk.rows for walk in fresh])
         owner = np.repeat(np.arange(len(fresh)), [len(walk.rows) for walk in fresh])
-        self.place[rows] = len(self.walks) + 1 + owner
+        self.place.put(rows, len(self.walks) + owner)
         self.walks += fresh
         face = calibration.faces_llrs(self.face[rows], owner, len(fresh))
         self.worn = self.worn.and_also(dress.worn(self.field, rows, owner, face))
@@ -135,13 +136,13 @@ class Hunt:
         face = self.worn.face
         order = np.lexsort((np.arange(len(face)), -face))
         held: list[_Supposition] = []
-        met = np.zeros(len(self.passes), dtype=bool)
+        met = np.empty(0, np.int64)
         for number in order[: c.SUPPOSITIONS]:
             rows = self.walks[number].rows
-            if met[rows].mean() > 0.5:
+            if np.isin(rows, met).mean() > 0.5:
                 continue
             one = self._weighed(self._suppose(rows, rows, strict=True))
-            met[one.rows[one.found.posterior >= 0.5]] = True
+            met = np.concatenate([met, one.rows[one.found.posterior >= 0.5]])
             held.append(one)
         held.sort(key=lambda one: -one.evidence)
         for k, one in enumerate(held[: c.PURSUED]):
@@ -164,8 +165,8 @@ class Hunt:
 
     def _walks_of(self, rows: np.ndarray) -> np.ndarray:
         """Which walks some rows are in, ascending."""
-        within = np.unique(self.place[rows])
-        return within[within > 0] - 1
+        within = np.unique(self.place.of(rows))
+        return within[within >= 0]
 
     def _faces(self, rows: np.ndarray) -> float:
         """Evidence of all faces of some passes of one person."""

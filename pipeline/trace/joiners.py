@@ -10,6 +10,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.clothing import Law
 from pipeline.trace.field import Field
 from pipeline.trace.reach import between
+from pipeline.trace.rowmap import RowMap
 from pipeline.trace.search import Faces
 
 #: Passes whose clothing is looked at together, few at first and then more, and what a
@@ -21,7 +22,7 @@ def joiners(
     field: Field,
     face: Faces,
     taken: np.ndarray,
-    walk: np.ndarray,
+    walk: RowMap,
     lenders: np.ndarray,
 ) -> np.ndarray:
     """Find passes dressed like the patient between his sure sightings.
@@ -30,7 +31,7 @@ def joiners(
     ----------
     face : evidence of faces.
     taken : bool [n], rows that are in a walk already, or in none by decision.
-    walk : int [n + 1], the walk of each row; 0: none.
+    walk : the walk that a row is in.
     lenders : int64, rows of the sure sightings, ascending.
 
     Returns
@@ -45,8 +46,12 @@ def joiners(
         known = known[~np.isnan(known[:, 0])]
         if law is None or not len(known):
             continue
-        for a, b in pairwise([-1, *today.tolist(), -1]):
-            if a >= 0 and walk[a] == walk[b]:
+        edges = np.array([-1, *today.tolist(), -1])
+        number = walk.of(edges).tolist()
+        for (a, b), (one, other) in zip(
+            pairwise(edges.tolist()), pairwise(number), strict=True
+        ):
+            if a >= 0 and one == other:
                 continue  # of one walk: nothing was missed between them
             if a >= 0 and b >= 0 and field.start[b] - field.end[a] < 15:
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.trace import calibration, hits
 from pipeline.trace import constants as c
 from pipeline.trace.passes import Passes
+from pipeline.trace.rowmap import RowMap
 from pipeline.trace.templates import MASKED, Template
 from pipeline.trace.vault import KINDS
 
@@ -52,33 +53,29 @@ class Evidence:
 class _Learnt:
     """What was worked out about one person's templates; kept with the passes."""
 
-    rows: np.ndarray  #: int64 [m], ascending
-    told: np.ndarray  #: float64 [m, 2], evidence and best cosine of each
-    strong: dict[float, np.ndarray]  #: rows of passes by least evidence
+    #: Rows of passes int64, by least evidence.
+    strong: dict[float, np.ndarray] = field(default_factory=dict)
     foreseen: bool = False  #: looked for before its trace began
-
-    @classmethod
-    def nothing(cls) -> _Learnt:
-        """Begin with nothing."""
-        return cls(np.empty(0, np.int64), np.empty((0, 2)), {})
+    _at: RowMap = field(default_factory=RowMap)
+    _told: np.ndarray = field(default_factory=lambda: np.empty((256, 2)))
 
     def missing(self, rows: np.ndarray) -> np.ndarray:
         """Return those of some rows that nothing is known of, ascending."""
-        if not len(self.rows):
-            return np.unique(rows)
-        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        known = self.rows[at] == rows
-        return np.asarray(rows[:0] if known.all() else np.unique(rows[~known]))
+        return np.unique(rows[self._at.of(rows) < 0])
 
     def put(self, rows: np.ndarray, told: np.ndarray) -> None:
-        """Keep figures [k, 2] of rows that were missing."""
-        at = np.searchsorted(self.rows, rows)
-        self.rows = np.insert(self.rows, at, rows)
-        self.told = np.insert(self.told, at, told, axis=0)
+        """Keep evidence and best cosine [k, 2] of rows that were missing."""
+        begin, end = len(self._at), len(self._at) + len(rows)
+        if end > len(self._told):
+            wider = np.empty((2 * end, 2))
+            wider[:begin] = self._told[:begin]
+            self._told = wider
+        self._told[begin:end] = told
+        self._at.put(rows, np.arange(begin, end))
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Return the figures [k, 2] of rows that are known."""
-        return np.asarray(self.told[np.searchsorted(self.rows, rows)])
+        return np.asarray(self._told[self._at.of(rows)])
 
 
 class Faces:
@@ -100,7 +97,7 @@ class Faces:
         every: dict[bytes, _Learnt] = passes.kept("faces", dict)
         key = _digest(faces)
         learnt = every.pop(key, None)
-        self._learnt = _Learnt.nothing() if learnt is None else learnt
+        self._learnt = _Learnt() if learnt is None else learnt
         every[key] = self._learnt  # the last used is let go last
         if len(every) > _REMEMBERED:
             every.pop(next(iter(every)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.trace import clothing
 from pipeline.trace.clothing import Law
+from pipeline.trace.rowmap import RowMap
 
 #: Passes of a day that its law is measured on, at most.
 _SAMPLE = 4000
@@ -35,7 +36,7 @@ class Wardrobe:
         self._laws: dict[int, tuple[int, Law] | None] = {}
         self._places: dict[int, np.ndarray] = {}
         self._used: dict[int, int] = {}
-        self._where = np.full(len(day), -1, dtype=np.int32)
+        self._where = RowMap()
 
     def law(self, day: int) -> Law | None:
         """Return the law of a day, None if nothing was seen of clothing."""
@@ -55,30 +56,31 @@ class Wardrobe:
     def hung(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Law | None]:
         """Return where the placed clothing of rows of one day lies, and its law.
 
-        int32 [k], rows of float64 [m, dims]; -1 of another day than the first, or of
+        int64 [k], rows of float64 [m, dims]; -1 of another day than the first, or of
         another model. There is at least one row to look at.
         """
         rows = np.asarray(rows, dtype=np.int64)
         nothing = np.full((1, 1), np.nan)
         if not len(rows):
-            return np.empty(0, np.int32), nothing, None
+            return np.empty(0, np.int64), nothing, None
         day = int(self.day[rows[0]])
         found = self._of(day)
         if found is None:
-            return np.full(len(rows), -1, np.int32), nothing, None
+            return np.full(len(rows), -1, np.int64), nothing, None
         model, law = found
-        where = self._where[rows]
+        where = self._where.of(rows)
         if (where < 0).any():
             fresh = rows[where < 0]
             fresh = fresh[(self.day[fresh] == day) & (self.model[fresh] == model)]
             if len(fresh):
                 fresh = np.unique(fresh)
                 placed = law.place(self._fetch(fresh, self._names[model]))
-                self._where[fresh] = self._put(day, placed) + np.arange(len(fresh))
-                where = self._where[rows]
+                begin = self._put(day, placed)
+                self._where.put(fresh, begin + np.arange(len(fresh)))
+                where = self._where.of(rows)
         known = self._places.get(day)
         if known is None:
-            return np.full(len(rows), -1, np.int32), nothing, law
+            return np.full(len(rows), -1, np.int64), nothing, law
         where[self.day[rows] != day] = -1
         return where, known, law
 
