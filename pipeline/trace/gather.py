@@ -110,6 +110,7 @@ class _Gathering:
         self.chunks: list[Chunk] = []
         self.names: list[str] = []
         self.free: list[_Room] = []  #: not in use
+        self.beside: ThreadPoolExecutor | None = None  #: writes half of an hour
 
     def run(self, threads: int, progress: Callable[[float], object] | None) -> Passes:
         """Read everything."""
@@ -117,7 +118,11 @@ class _Gathering:
             list(some) for _, some in groupby(self.wanted, lambda w: w.segment.hour)
         ]
         done = 0
-        with ThreadPoolExecutor(max(1, threads)) as pool:
+        with (
+            ThreadPoolExecutor(max(1, threads)) as pool,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            self.beside = beside if threads > 1 else None
             try:
                 for hour, room, parts in self._ahead(hours, pool):
                     found = []
@@ -197,14 +202,31 @@ class _Gathering:
                 part.rows["at"] += self.stored
                 self._store(one, part)
         order = self._order(room)
-        sieve.put(
-            room.rows, order, self.count, self.ground.place, UNCALIBRATED_ERROR_M,
-            self.to,
-        )  # fmt: skip
+        self._put(room, order)
         before = self.count
         self.count += len(order)
         if 0 < before < self.count:
             self._mend(before)
+
+    def _put(self, room: _Room, order: np.ndarray) -> None:
+        """Write an hour's rows, half of them by another thread.
+
+        Most of the time goes to memory that comes to this process for the first time.
+        """
+
+        def write(begin: int, end: int) -> None:
+            sieve.put(
+                room.rows, order[begin:end], self.count + begin, self.ground.place,
+                UNCALIBRATED_ERROR_M, self.to,
+            )  # fmt: skip
+
+        if self.beside is None:
+            write(0, len(order))
+            return
+        half = len(order) // 2
+        rest = self.beside.submit(write, half, len(order))
+        write(0, half)
+        rest.result()
 
     def _store(self, one: groups.Wanted, part: _Part) -> None:
         """Keep what the vault holds of a segment's rows."""

@@ -26,7 +26,7 @@ class Wardrobe:
 
         Parameters
         ----------
-        day : int64 [n], dates in Seoul.
+        day : int64 [n], dates in Seoul, ascending.
         model : int8 [n], model of the clothing embedding, an index of `names`; -1
             without one.
         fetch : see `Fetch`.
@@ -136,13 +136,14 @@ class Wardrobe:
 
     def _of(self, day: int) -> tuple[int, Law] | None:
         if day not in self._laws:
-            today = self.model[self.day == day]
+            low, high = np.searchsorted(self.day, [day, day + 1])
+            today = self.model[low:high]
             count = np.bincount(today[today >= 0], minlength=len(self._names))
             if not count.any():
                 self._laws[day] = None
                 return None
             model = int(np.argmax(count))
-            rows = np.flatnonzero((self.day == day) & (self.model == model))
+            rows = low + np.flatnonzero(today == model)
             step = max(1, len(rows) // _SAMPLE)
             sample = self._fetch(rows[::step], self._names[model])
             self._laws[day] = (model, clothing.fit(sample[~np.isnan(sample[:, 0])]))
