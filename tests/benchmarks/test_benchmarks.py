@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,21 @@ def test_peak_memory_sees_an_array() -> None:
             kept += 1
     if machine.anonymous_bytes():
         assert 40e6 < memory.bytes < 200e6
+
+
+def test_a_slow_look_at_memory_is_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def slow(process: int) -> int:
+        looks.append(time.monotonic())
+        time.sleep(0.05)
+        return 7
+
+    monkeypatch.setattr(machine, "shared_once", slow)
+    with machine.PeakMemory(1) as memory:
+        time.sleep(1.9)
+    assert memory.bytes == 7
+    assert len(looks) <= 3  # 0.25 s, then a second at least
 
 
 @pytest.mark.media

@@ -425,3 +425,33 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
     for permit in permits:
         path = results.read(permit, "sighting", settings=book)
         assert path["on_path"].to_pylist().count(True) == 2
+
+
+def test_a_trace_again_does_not_look_at_all_faces(first, authorise, monkeypatch):
+    """The process that is kept for the order found what decides the first time."""
+    from pipeline.casebook import galleries
+    from pipeline.trace import hits
+
+    book, permit = get_settings(), authorise()
+    galleries.enrol_tracklet(permit, first, settings=book)
+    looked: list[int] = []
+    deciding = hits.deciding
+
+    def told(passes, people, *more):
+        looked.append(len(people))
+        return deciding(passes, people, *more)
+
+    monkeypatch.setattr(hits, "deciding", told)
+    worker = Worker(book, daily=False)
+
+    def idle() -> None:
+        """Queue the job a second time, once the first is done; then end."""
+        if worker.tally.done == 1:
+            jobs.queue(permit, {}, settings=book)
+        else:
+            worker.end()
+
+    monkeypatch.setattr(worker, "_rehearse", idle)
+    jobs.queue(permit, {}, settings=book)
+    assert worker.run(poll_s=0.01).done == 2
+    assert looked == [1]

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.trace import walks
+from pipeline.trace.around import Beside
+from pipeline.trace.arrangement import CAMERA_ERROR, CAMERA_RADIUS, CAMERA_WIDTH
 from pipeline.trace.bounds import bounds
 
 GAIT = walks._GAIT
@@ -57,3 +59,19 @@ def test_in_a_crowd_few_places_are_within(busy, share):
     ]
     kept = np.mean([within(known, *place, busy) for place in reached])
     assert 0 < kept <= share
+
+
+def test_cameras_around_are_those_in_reach():
+    rng = np.random.default_rng(4)
+    camera = np.zeros((300, CAMERA_WIDTH))
+    camera[:, :2] = rng.uniform(0, 3000, (300, 2))
+    camera[:, CAMERA_RADIUS], camera[:, CAMERA_ERROR] = rng.uniform(5, 30, (2, 300))
+    known = Beside.nothing(300)
+    for asked in (np.array([5, 7, 5]), np.array([7, 250]), np.arange(300)):
+        known = known.also(asked, camera, 455.0)
+        for one in asked:
+            apart = np.hypot(*(camera[:, :2] - camera[one, :2]).T)
+            far = 455 + camera[one, CAMERA_RADIUS] + camera[:, CAMERA_RADIUS]
+            expected = np.flatnonzero(apart <= far + 2 * camera[:, CAMERA_ERROR])
+            found = known.cameras[known.low[one] : known.high[one]]
+            assert found.tolist() == expected.tolist()

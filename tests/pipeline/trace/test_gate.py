@@ -73,6 +73,18 @@ def test_no_row_outside_the_order_comes_back(crowd, authorise):
             [found["east_cm"].to_numpy() / 100, found["north_cm"].to_numpy() / 100]
         )
         assert scope.inside(ground).all()
+        # Cut to moments of cameras, they are the same rows, fewer.
+        middle = (opens + closes) / 2
+        spans = [(2, opens, middle), (3, middle, closes)]
+        few = scope.detections(
+            range(1, 10), permit.window_start, permit.window_end, None, spans
+        )
+        seconds = found["at"].cast(pa.int64()).to_numpy() / 1e6
+        camera = found["camera_no"].to_numpy()
+        kept = ((camera == 2) & (seconds <= middle)) | (
+            (camera == 3) & (seconds >= middle)
+        )
+        assert few.equals(found.filter(pa.array(kept)))
         film = scope.footage()
         assert ((film.start >= opens) & (film.end <= closes)).all()
         # And nothing inside is withheld.

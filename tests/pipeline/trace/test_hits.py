@@ -102,3 +102,24 @@ def test_a_process_forgets_what_was_foreseen_of_others(crowd):
     assert len(known) == 2
     assert len(left) == 1
     assert left[0] == Faces(crowd, some[0])._learnt.strong
+
+
+def test_faces_of_several_people_are_weighed_as_those_of_each():
+    rng = np.random.default_rng(8)
+    owner = np.repeat(np.arange(50), rng.integers(1, 9, 50))
+    llr = rng.normal(0, 6, len(owner)) * (rng.random(len(owner)) < 0.6)
+    together = calibration.faces_llrs(llr, owner, 51)
+    alone = [calibration.faces_llr(llr[owner == k]) for k in range(51)]
+    np.testing.assert_allclose(together, alone, atol=1e-9)
+    assert together[50] == 0
+
+
+def test_a_pass_without_a_face_says_nothing(world, authorise):
+    one, number = world.person(), world.camera(0, 0)
+    for k in range(4):
+        world.stand(one, number, 20.0 * k, 8, face=k % 2 == 0)
+    world.film(number, 0, 3600)
+    passes = Scope(authorise(), world.settings, world.publish()).passes()
+    faces, rows = Faces(passes, views_of(passes, 0)), np.array([3, 2, 1, 0, 1])
+    assert (faces[rows] != 0).tolist() == [False, True, False, True, False]
+    assert np.isnan(faces.similarity(rows)).tolist() == [True, False, True, False, True]
