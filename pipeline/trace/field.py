@@ -26,11 +26,11 @@ _BUCKET_S = 60.0
 
 
 def _days_of(start: np.ndarray) -> np.ndarray:
-    """Dates in Seoul of moments in order, as `days`."""
+    """Dates in Seoul of moments in order, as `days`, int32."""
     if not len(start):
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int32)
     first, last = days(start[[0, -1]])
-    dates = np.arange(first, last + 1)
+    dates = np.arange(first, last + 1, dtype=np.int32)
     # Korea keeps no summer time: the first moment of a date is a day after the last.
     begins = dates[1:] * 86_400.0 - SEOUL.utcoffset(None).total_seconds()
     edges = np.concatenate([[0], np.searchsorted(start, begins), [len(start)]])

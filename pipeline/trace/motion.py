@@ -25,7 +25,7 @@ class Seen:
 
     place: np.ndarray  #: float64 [s, 2], metres, where each pass begins
     at: np.ndarray  #: float64 [s], Unix seconds, ascending
-    weight: np.ndarray  #: float64 [s], seconds of footage a pass stands for: 1 / rate
+    weight: np.ndarray  #: float [s], seconds of footage a pass stands for: 1 / rate
     seconds: float  #: of footage altogether
     #: Where there are many passes: cameras float64 [c, 2], metres, with the share of
     #: the time in which each recorded and somebody passed [c], and the last moment.

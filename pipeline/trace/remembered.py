@@ -156,8 +156,9 @@ def _unseen(
 
 def _unseen_yet(told: Remembered, a: int, seen: Seen) -> float:
     """Log probability of not being seen at all up to being there."""
-    whole = float(seen.weight.sum())
-    before = float(seen.weight[: np.searchsorted(seen.at, told.at[a])].sum())
+    whole = float(seen.weight.sum(dtype=float))
+    passed = int(np.searchsorted(seen.at, told.at[a]))
+    before = float(seen.weight[:passed].sum(dtype=float))
     return float(np.log1p(-c.PRIOR_NEXT * before / max(whole, 1e-9)))
 
 

@@ -53,7 +53,7 @@ def seen_of(
     """
     counts = np.bincount(passes.camera_no)
     numbers = np.flatnonzero(counts)
-    each = np.zeros(len(counts))
+    each = np.zeros(len(counts), dtype=np.float32)
     each[numbers] = [1.0 / rates[int(number)] for number in numbers]
     cameras: np.ndarray | None = None
     recorded: np.ndarray | None = None

@@ -26,7 +26,7 @@ class Wardrobe:
 
         Parameters
         ----------
-        day : int64 [n], dates in Seoul, ascending.
+        day : int32 [n], dates in Seoul, ascending.
         model : int8 [n], model of the clothing embedding, an index of `names`; -1
             without one.
         fetch : see `Fetch`.
