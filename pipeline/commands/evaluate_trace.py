@@ -115,7 +115,7 @@ def posteriors(
     from pipeline.settings import get_settings
 
     with Progress(transient=True) as bar:
-        task = bar.add_task("hunting", total=patients * len(truth) * 3 // 2)
+        task = bar.add_task("hunting", total=patients * len(truth) * 2)
         told = fitting.collect(
             truth,
             patients,
@@ -131,8 +131,12 @@ def posteriors(
     )
     law = fitting.fit(told, command)
     fitting.save(law, out)
-    for city, error in law["provenance"][
-        "ece_of_each_city_by_a_map_of_the_others"
-    ].items():
-        typer.echo(f"{city:<20} ECE {error:.3f} by a map of the other cities")
+    others = law["provenance"]["ece_of_each_city_by_a_map_of_the_others"]
+    for (city, alone), error in fitting.errors(told).items():
+        way = "photographs alone" if alone else "a pass pointed at"
+        other = others.get(fitting.name(city, alone))
+        told_by = "" if other is None else f", {other:.3f} by a map of the other cities"
+        typer.echo(
+            f"{city:<12} from {way:<17}  ECE {error:.3f} by the map in use{told_by}"
+        )
     typer.echo(f"{len(told)} hunts; the map is in {out}.")

@@ -1,7 +1,7 @@
 """Fit the map that makes shares of the chain's posteriors, on cities with truth.
 
-Each patient of each city is hunted twice: from one pass pointed at and his photographs,
-and from the photographs alone. What the chain said of every candidate, and whether he
+Each patient of each city is hunted twice: from the photographs alone, and from them and
+one pass pointed at. What the chain said of every candidate, and whether he
 was the patient, is what `trace.posteriors` is fitted on: a logistic regression with a
 little shrinkage, each patient weighed by the square root of his candidates.
 """
@@ -37,6 +37,7 @@ class Told:
     """What the chain said of one patient's candidates; m rows."""
 
     city: str
+    alone: bool  #: whether the photographs were all there was to begin with
     signs: np.ndarray  #: float64 [m, signs], as of `posteriors.signs`
     right: np.ndarray  #: bool [m]
 
@@ -49,7 +50,7 @@ def collect(
     seed: int = 1,
     progress: Callable[[str, int], object] | None = None,
 ) -> list[Told]:
-    """Hunt patients of simulated cities; half of them by photographs alone as well."""
+    """Hunt patients of simulated cities, each from photographs alone as well."""
     found: list[Told] = []
     for city in cities:
         known = Known(city)
@@ -69,7 +70,7 @@ def collect(
                     for one in photos[number]
                 ]
                 row = evaluation.widest(scope, known, resident)
-                starts = [Seeds(faces, frozenset(), "")] if number % 2 else []
+                starts = [Seeds(faces, frozenset(), "")]
                 if row is not None:
                     views = [*faces, *templates_of(passes, row)]
                     starts.append(Seeds(views, frozenset({int(passes.ids[row])}), ""))
@@ -78,8 +79,42 @@ def collect(
                     _, _, rows = hunt.run()
                     free = ~np.isin(rows, hunt.sure)
                     right = np.isin(passes.ids[rows], known.passes(resident))
-                    found.append(Told(city.name, hunt.signs[free], right[free]))
+                    alone = not seeds.certain
+                    found.append(Told(city.name, alone, hunt.signs[free], right[free]))
     return found
+
+
+def errors(
+    told: Sequence[Told], law: tuple[np.ndarray, float] | None = None
+) -> dict[tuple[str, bool], float]:
+    """Calibration error of posteriors shown, by city and way to begin.
+
+    Parameters
+    ----------
+    law : weights and constant; default: those of `posteriors.json`.
+
+    Returns
+    -------
+    (city, whether from photographs alone) -> error.
+    """
+    found = {}
+    for city, alone in sorted({(one.city, one.alone) for one in told}):
+        mine = [one for one in told if (one.city, one.alone) == (city, alone)]
+        signs = np.concatenate([one.signs for one in mine])
+        if law is None:
+            said = posteriors.calibrated(signs)
+        else:
+            said = 1 / (1 + np.exp(-np.clip(signs @ law[0] + law[1], -30, 30)))
+        right = np.concatenate([one.right for one in mine])
+        shown = said >= _SHOWN
+        error = calibration_error(said[shown], right[shown])
+        found[city, alone] = round(error, 4)
+    return found
+
+
+def name(city: str, alone: bool) -> str:
+    """How `posteriors.json` names hunts of a city by their way to begin."""
+    return f"{city}p" if alone else city
 
 
 def fit(told: Sequence[Told], command: str) -> dict[str, Any]:
@@ -91,15 +126,11 @@ def fit(told: Sequence[Told], command: str) -> dict[str, Any]:
     """
     weights, constant = _fitted(told)
     cities = sorted({one.city for one in told})
-    left_out = {}
+    left_out: dict[str, float] = {}
     for city in cities if len(cities) > 1 else []:
-        w, b = _fitted([one for one in told if one.city != city])
-        mine = [one for one in told if one.city == city]
-        odds = np.concatenate([one.signs for one in mine]) @ w + b
-        said = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
-        right = np.concatenate([one.right for one in mine])
-        shown = said >= _SHOWN
-        left_out[city] = round(calibration_error(said[shown], right[shown]), 4)
+        law = _fitted([one for one in told if one.city != city])
+        mine = errors([one for one in told if one.city == city], law)
+        left_out |= {name(*key): error for key, error in mine.items()}
     return {
         "signs": list(posteriors.SIGNS),
         "weights": [round(float(one), 5) for one in weights],

@@ -35,7 +35,7 @@ _FOOTAGE_COLUMNS = [
 ]  # fmt: skip
 #: Half the sides of squares around a camera that are asked about as one, metres.
 _REACHES_M = (150.0, 75.0, 40.0, 20.0, 10.0)
-#: What the last scope opened, in memory (about 160 bytes a pass, with what is arranged of it).
+#: What the last scope opened, in memory (160 bytes a pass, with what is arranged).
 _LAST: dict[tuple[Any, ...], tuple[Passes, Footage]] = {}
 _LOCK = threading.RLock()
 #: Cameras inside the areas that were last asked about.
