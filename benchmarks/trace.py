@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import resource
 import signal
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -73,8 +72,7 @@ def measure(
     known = Known(made)
     chosen = evaluation.choose(known, PATIENTS, seed)
     photos = evaluation.photographs(made, settings, chosen)
-    with tempfile.TemporaryDirectory(dir=folder) as home:
-        own = evaluation.installation(Path(home), made, settings)
+    with evaluation.installation(made, settings, folder) as own:
         orders = [evaluation.order(own, f"B-{k}", made) for k in range(PATIENTS)]
         database.dispose(own)  # no connection may cross into a new process
         context = multiprocessing.get_context("fork")

@@ -9,7 +9,6 @@ little shrinkage, each patient weighed by the square root of his candidates.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,8 +55,7 @@ def collect(
         known = Known(city)
         chosen = evaluation.choose(known, patients, seed)
         photos = evaluation.photographs(city, settings, chosen)
-        with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-") as home:
-            own = evaluation.installation(Path(home), city, settings)
+        with evaluation.installation(city, settings) as own:
             scope = Scope(evaluation.order(own, "E-001", city), own)
             passes, footage = scope.passes(), scope.footage()
             for number, resident in enumerate(chosen):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pipeline.casebook import database, reviews
+from pipeline.casebook import reviews
 from pipeline.evaluate import trace as evaluation
 from pipeline.evaluate.trace_truth import Known
 from pipeline.settings import Settings
 from pipeline.simulate import run as simulation
-from pipeline.trace import finding, observations
+from pipeline.trace import finding
 from pipeline.trace.run import trace
 
 #: People, hours and seed of the city, and how many are traced: enough passes for the
@@ -44,10 +44,9 @@ def rehearse(settings: Settings) -> int:
         city = Path(home) / "city"
         plan = simulation.make_plan(RESIDENTS, HOURS, SEED, patients=RESIDENTS)
         simulation.simulate(city, plan, settings.registry, threads=settings.threads)
-        own = evaluation.installation(Path(home), city, settings)
         chosen = evaluation.choose(Known(city), PATIENTS, SEED)
         photos = evaluation.photographs(city, settings, chosen)
-        try:
+        with evaluation.installation(city, settings, Path(home)) as own:
             for number, mine in enumerate(photos):
                 order = evaluation.order(own, f"R-{number}", city)
                 finding.prepare(order, own)
@@ -58,7 +57,4 @@ def rehearse(settings: Settings) -> int:
                     reviews.review(order, best["tracklet_id"], "reject", settings=own)
                     trace(order, settings=own)
                     done += 1
-        finally:
-            observations.forget()
-            database.dispose(own)
     return done

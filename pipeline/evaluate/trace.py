@@ -8,10 +8,11 @@ neighbour), and the same with passes dropped that could not be reached in time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cameras import registry as registries
-from pipeline.casebook import demo
+from pipeline.casebook import database, demo
 from pipeline.casebook.authorisation import Authorisation
 from pipeline.errors import StoreError
 from pipeline.evaluate.trace_baselines import Faces, best, with_known_path
@@ -36,6 +37,7 @@ from pipeline.settings import Settings
 from pipeline.simulate import network, recogniser
 from pipeline.simulate.residents import populate
 from pipeline.simulate.run import Plan
+from pipeline.trace import observations
 from pipeline.trace import run as tracing
 from pipeline.trace.observations import Passes, Scope
 from pipeline.trace.search import templates_of
@@ -167,8 +169,7 @@ def _city(
     chosen = choose(known, patients, seed)
     photos = _photos(plan, settings, chosen)
     faces: list[Faces] = []
-    with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-") as home:
-        own = installation(Path(home), city, settings)
+    with installation(city, settings) as own:
         for number, resident in enumerate(chosen):
             case = f"E-{len(rows) + 1:03d}"
             if progress:
@@ -320,20 +321,34 @@ def _photos(plan: Plan, settings: Settings, chosen: list[int]) -> list[list[Phot
     return result
 
 
-def installation(home: Path, city: Path, settings: Settings) -> Settings:
-    """A casebook of its own beside the city's observations."""
-    data = home / "data"
-    data.mkdir()
-    (data / "observations").symlink_to((city / "observations").resolve())
-    return settings.model_copy(
-        update={
-            "data_dir": data,
-            "key_file": home / "casebook.key",
-            "casebook_url": None,
-            "observations": "",
-            "models_dir": settings.weights_dir,
-        }
-    )
+@contextlib.contextmanager
+def installation(
+    city: Path, settings: Settings, within: Path | None = None
+) -> Iterator[Settings]:
+    """A casebook of its own beside a city's observations, for as long as needed.
+
+    Parameters
+    ----------
+    within : folder of its temporary folder; default: the system's.
+    """
+    with tempfile.TemporaryDirectory(prefix="dongseon-evaluate-", dir=within) as home:
+        data = Path(home) / "data"
+        data.mkdir()
+        (data / "observations").symlink_to((city / "observations").resolve())
+        own = settings.model_copy(
+            update={
+                "data_dir": data,
+                "key_file": Path(home) / "casebook.key",
+                "casebook_url": None,
+                "observations": "",
+                "models_dir": settings.weights_dir,
+            }
+        )
+        try:
+            yield own
+        finally:
+            observations.forget()
+            database.dispose(own)
 
 
 def _order(settings: Settings, case: str, plan: Plan) -> Authorisation:
