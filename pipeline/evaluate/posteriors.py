@@ -89,7 +89,7 @@ def errors(
 
     Parameters
     ----------
-    law : weights and constant; default: those of `posteriors.json`.
+    law : as of `posteriors.calibrated`.
 
     Returns
     -------
@@ -99,10 +99,7 @@ def errors(
     for city, alone in sorted({(one.city, one.alone) for one in told}):
         mine = [one for one in told if (one.city, one.alone) == (city, alone)]
         signs = np.concatenate([one.signs for one in mine])
-        if law is None:
-            said = posteriors.calibrated(signs)
-        else:
-            said = 1 / (1 + np.exp(-np.clip(signs @ law[0] + law[1], -30, 30)))
+        said = posteriors.calibrated(signs, law)
         right = np.concatenate([one.right for one in mine])
         shown = said >= _SHOWN
         error = calibration_error(said[shown], right[shown])

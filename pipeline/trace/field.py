@@ -69,19 +69,19 @@ class Field:
         self._number = np.zeros(len(present), dtype=np.uint16)
         self._number[self.numbers] = np.arange(len(self.numbers))
         count = present[self.numbers]
-        self._zero = float(self.start[0]) if len(self.start) else 0.0
-        span = float(self.start.max(initial=0.0)) - self._zero
         # By camera; of one camera they are in order of start already.
         these = by_camera(
             self._number, self.camera_no, count, self.start, self.end, self.first,
             self.last, self.error_m,
         )  # fmt: skip
+        self._zero = these.zero
         self.middle = np.ascontiguousarray(these.camera[:, :2])
         self.longest = float(these.camera[:, CAMERA_LENGTH].max(initial=0.0))
         self.worst_m = float(these.camera[:, CAMERA_ERROR].max(initial=0.0))
         self.least_m = float(self.error_m.min(initial=self.worst_m))
         self._beside: dict[float, Beside] = {}
         # Of each camera, by stretches of time: where its passes begin in the order.
+        span = float(self.start.max(initial=0.0)) - self._zero
         stretches = min(span / _BUCKET_S, len(self) / max(len(self.numbers), 1))
         self._buckets = int(stretches) + 1
         self._bucket_s = max(span / self._buckets, 1.0) * (1 + 1e-9)
@@ -102,7 +102,7 @@ class Field:
             camera=these.camera,
             stretch=self._first,
             stretches=self._buckets,
-            zero=these.zero,
+            zero=self._zero,
             per_second=these.per_second,
             stretch_s=self._bucket_s,
         )

@@ -144,9 +144,9 @@ def followers(
             if _free(cameras, camera, one) > gait.busy_m + _ROOM:
                 continue
             begin, end = _times(one, cameras[camera, CAMERA_LENGTH], -1.0, gait.span_s)
-            first = _place(stretch, stretches, stretch_s, camera, begin, 0)
-            after = _place(stretch, stretches, stretch_s, camera, end, 1)
-            first, after = _trimmed(whole, per_second, first, after, begin, end)
+            first, after = _between(
+                whole, per_second, stretch, stretches, stretch_s, camera, begin, end
+            )
             for n in range(first, after):
                 gap = way * (whole[n, when] / per_second - one.moment)
                 if gap < -1 or gap > gait.span_s or whole[n, ROW] == one.row:
@@ -173,9 +173,9 @@ def followers(
             if soonest > latest:
                 continue
             begin, end = _times(one, cameras[camera, CAMERA_LENGTH], soonest, latest)
-            first = _place(stretch, stretches, stretch_s, camera, begin, 0)
-            after = _place(stretch, stretches, stretch_s, camera, end, 1)
-            first, after = _trimmed(whole, per_second, first, after, begin, end)
+            first, after = _between(
+                whole, per_second, stretch, stretches, stretch_s, camera, begin, end
+            )
             for n in range(first, after):
                 gap = way * (whole[n, when] / per_second - one.moment)
                 if gap < soonest or gap > latest:
@@ -248,15 +248,19 @@ def _times(
 
 
 @numba.njit(cache=True, nogil=True)
-def _trimmed(
+def _between(
     whole: np.ndarray,
     per_second: float,
-    low: int,
-    high: int,
+    stretch: np.ndarray,
+    stretches: int,
+    stretch_s: float,
+    camera: int,
     begin: float,
     end: float,
 ) -> tuple[int, int]:
-    """Records of a camera that begin between two moments, among some of them."""
+    """First record of a camera between two moments, and the one after the last."""
+    low = _place(stretch, stretches, stretch_s, camera, begin, 0)
+    high = _place(stretch, stretches, stretch_s, camera, end, 1)
     first, last = math.floor(begin * per_second), math.ceil(end * per_second)
     while low < high and whole[low, BEGIN] < first:
         low += 1

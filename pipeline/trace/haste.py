@@ -14,12 +14,9 @@ _TRIAGE = r'"quality":\s*"triage"'
 
 def at_triage(options: pa.ChunkedArray) -> np.ndarray:
     """Tell of parts, by the options of their analysis, which were triaged, bool [m]."""
-    found = np.zeros(len(options), dtype=bool)
     few = pc.unique(options)  # many parts, hardly any options
     hasty = few.filter(pc.match_substring_regex(few, _TRIAGE))
-    if len(hasty):
-        found |= pc.is_in(options, hasty).to_numpy()
-    return found
+    return np.asarray(pc.is_in(options, hasty).to_numpy())
 
 
 def passes_at_triage(footage: Footage, mine: Passes) -> int:

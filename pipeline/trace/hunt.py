@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -316,13 +315,10 @@ class Hunt:
         self, posterior: np.ndarray, rows: np.ndarray, best: _Supposition, trust: float
     ) -> np.ndarray:
         """Posteriors [m] of rows as shares of such passes that come true."""
-        every = np.concatenate([self.sure, *(walk.rows for walk in self.walks)])
+        each = [walk.rows for walk in self.walks]
+        every, edges = np.concatenate(each), np.cumsum([len(one) for one in each])[:-1]
         held = np.isin(every, self.sure)
         pillar = held | (self.face[every] >= posteriors.PILLAR_LLR)
-        edges = np.cumsum([len(self.sure), *(len(walk.rows) for walk in self.walks)])
-        sure, pillars = (
-            [told[a:b] for a, b in pairwise(edges.tolist())] for told in (held, pillar)
-        )
         self.signs = posteriors.signs(
             posterior,
             rows,
@@ -330,8 +326,8 @@ class Hunt:
             dress.own(self.field, rows, best.lenders),
             self.walks,
             best.weights,
-            pillars,
-            np.array([one.any() for one in sure], dtype=bool),
+            np.split(pillar, edges),
+            np.array([one.any() for one in np.split(held, edges)], dtype=bool),
             self.field.start[best.lenders],
             trust,
         )

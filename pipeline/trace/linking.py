@@ -140,9 +140,7 @@ def _walked(
     rows = np.searchsorted(field.passes.start, passes.start)
     while (wrong := field.passes.ids[rows] != passes.ids).any():
         rows = rows + wrong  # of several that begin at one moment
-    # One for all that ask: new memory would cost more than what is done with it.
-    taken = field.passes.kept("marks", lambda: np.zeros(len(field), dtype=bool))
-    taken[:] = False
+    taken = np.zeros(len(field), dtype=bool)
     if avoid is not None:
         taken[avoid] = True
     walks = follow(field, rows, taken)

@@ -164,13 +164,12 @@ class Scope:
         )
         at, camera = seconds(table["at"]), table["camera_no"].to_numpy()
         keep = (at >= start.timestamp()) & (at <= end.timestamp())
-        if spans is None:
-            keep &= np.isin(camera, numbers)
-        else:
+        keep &= np.isin(camera, numbers)
+        if spans is not None:
             asked = np.zeros(len(at), dtype=bool)
             for number, first, last in spans:
                 asked |= (camera == number) & (at >= first) & (at <= last)
-            keep &= asked & np.isin(camera, numbers)
+            keep &= asked
         table = table.filter(pa.array(keep))
         ground = np.column_stack(
             [floats(table["east_cm"]) / 100, floats(table["north_cm"]) / 100]

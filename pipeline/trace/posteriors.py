@@ -109,10 +109,17 @@ def signs(
     )
 
 
-def calibrated(told: np.ndarray) -> np.ndarray:
-    """Turn signs float64 [m, len(SIGNS)] into posteriors float64 [m]."""
-    law = _law()
-    odds = told @ np.array(law["weights"]) + law["constant"]
+def calibrated(
+    told: np.ndarray, law: tuple[np.ndarray, float] | None = None
+) -> np.ndarray:
+    """Turn signs float64 [m, len(SIGNS)] into posteriors float64 [m].
+
+    Parameters
+    ----------
+    law : weights and constant; default: those of `posteriors.json`.
+    """
+    weights, constant = law or (np.array(_law()["weights"]), _law()["constant"])
+    odds = told @ weights + constant
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
 
 

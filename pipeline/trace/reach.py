@@ -164,9 +164,9 @@ class _Stretch:
             some = np.flatnonzero(bound >= floor)
             camera, when = camera[some], when[some]
         at, rows = stretches.passes(ground, camera, when, self.edges)
-        first, last = ground.record[:, FIRST:], ground.record[:, LAST:]
+        record = ground.record
+        where = record[:, FIRST : FIRST + 2], record[:, LAST : LAST + 2]
         start = ground.zero + ground.whole[at, BEGIN] / ground.per_second
-        where = first[:, :2], last[:, :2]
         return rows, _scored(self.field, self.a, self.b, where, at, rows, start)
 
     def _bound(
