@@ -1,7 +1,8 @@
 """A rehearsal: traces in a small simulated city, before the first job comes.
 
 What traces compile (some seconds, once an installation) and load is at hand then in
-this process and in those that are forked of it. Nothing else is kept.
+this process and in those that are forked of it, and memory for the passes of a day that
+is stored (`trace.spare`). Nothing else is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pipeline.evaluate import trace as evaluation
 from pipeline.evaluate.trace_truth import Known
 from pipeline.settings import Settings
 from pipeline.simulate import run as simulation
-from pipeline.trace import finding
+from pipeline.trace import finding, spare
 from pipeline.trace.run import trace
 
 #: People, hours and seed of the city, and how many are traced: enough passes for the
@@ -57,4 +58,5 @@ def rehearse(settings: Settings) -> int:
                     reviews.review(order, best["tracklet_id"], "reject", settings=own)
                     trace(order, settings=own)
                     done += 1
+    spare.keep(settings)
     return done

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from pipeline.trace import spare
+
 #: Columns of a record: where somebody came into view and left it (metres), the error of
 #: both places (metres, 1 sd); and, as whole numbers in the same bytes, when (ticks
 #: since the first pass) and the row of the pass.
@@ -59,9 +61,9 @@ def by_camera(
     span = float(end.max(initial=zero)) - zero
     per_second = float(max(min(_PER_SECOND, _TICKS // max(span, 1.0)), 1.0))
     size = len(start) * WIDTH * 4
-    room = np.empty(size + _LINE, np.uint8)
-    skip = -room.ctypes.data % _LINE
-    record = room[skip : skip + size].view(np.float32).reshape(-1, WIDTH)
+    around = spare.empty(size + _LINE, np.uint8)
+    skip = -around.ctypes.data % _LINE
+    record = around[skip : skip + size].view(np.float32).reshape(-1, WIDTH)
     whole = record.view(np.int32)
     camera = _arranged(
         record, whole, zero, per_second, where, camera_no, count, start, end, first,

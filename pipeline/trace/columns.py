@@ -56,6 +56,14 @@ def ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at, count
 
 
+def of_day(dates: np.ndarray, date: int) -> tuple[int, int]:
+    """Range [low, high) of a date among dates in order, int [n]."""
+    # Numbers of another size would have all dates copied.
+    edges = np.array([date, date + 1], dtype=dates.dtype)
+    low, high = np.searchsorted(dates, edges).tolist()
+    return low, high
+
+
 def pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Different pairs of two columns int [n]: [k, 2] in order, and which each is."""
     first, a = np.unique(one, return_inverse=True)

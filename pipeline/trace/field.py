@@ -15,7 +15,7 @@ from pipeline.trace.arrangement import (
     by_camera,
     by_stretch,
 )
-from pipeline.trace.columns import ranges
+from pipeline.trace.columns import of_day, ranges
 from pipeline.trace.followers import Ground
 from pipeline.trace.passes import Passes
 from pipeline.trace.search import SEOUL, days
@@ -112,8 +112,7 @@ class Field:
 
     def of_day(self, day: int) -> tuple[int, int]:
         """First row of a date in Seoul, and the one after its last."""
-        low, high = np.searchsorted(self.day, [day, day + 1])
-        return int(low), int(high)
+        return of_day(self.day, day)
 
     def before(
         self, camera: np.ndarray, begin: np.ndarray, end: np.ndarray

@@ -16,10 +16,11 @@ from pipeline.errors import DongseonError
 from pipeline.settings import Settings
 from pipeline.store.ids import to_local_cm
 from pipeline.trace import constants as c
-from pipeline.trace import gaps, hunt, observations, path, review, search, walks
+from pipeline.trace import gaps, hunt, observations, path, reach, review, search, walks
 from pipeline.trace import streets as by_street
 from pipeline.trace.observations import Footage, Passes, Scope
 from pipeline.trace.remembered import Remembered
+from pipeline.trace.rowmap import RowSet
 from pipeline.trace.search import Evidence, Faces, templates_of
 from pipeline.trace.streets import Streets
 from pipeline.trace.templates import Template
@@ -122,8 +123,8 @@ def prepare(
         # What every trace asks first: clothing of the days, compiled code made ready.
         for day in np.unique(field.day[[0, -1]] if len(field) else field.day):
             field.wardrobe.law(int(day))
-        nobody = np.zeros(len(field), dtype=bool)
-        walks.follow(field, np.arange(min(len(field), 1)), nobody)
+        walks.follow(field, np.arange(min(len(field), 1)), RowSet())
+        reach.ready(field)
         gaps.decisive(passes)
         passes.kept("opened", lambda: passes.vault.open(settings.threads))
         by_street.of(settings, scope.registry)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.store import groups, reader
 from pipeline.store.schema import MASK_STATES
-from pipeline.trace import sieve
+from pipeline.trace import sieve, spare
 from pipeline.trace.passes import PLAIN, Passes, empty_passes
 from pipeline.trace.vault import KINDS, Chunk, Vault, coded
 
@@ -92,20 +92,20 @@ class _Gathering:
         # Room for all: what is not written to takes no memory.
         most = sum(one.rows for one in wanted)
         self.to = sieve.Columns(
-            ids=np.empty(most, np.int64),
-            camera_no=np.empty(most, np.int64),
-            start=np.empty(most),
-            end=np.empty(most),
-            first=np.empty((most, 2)),
-            last=np.empty((most, 2)),
-            error_m=np.empty(most),
-            face_width_px=np.empty(most, np.float32),
-            mask_code=np.empty(most, np.int8),
-            at=np.empty(most, np.int32),
-            place=np.empty(most, np.int32),
+            ids=spare.empty(most, np.int64),
+            camera_no=spare.empty(most, np.int64),
+            start=spare.empty(most),
+            end=spare.empty(most),
+            first=spare.empty((most, 2)),
+            last=spare.empty((most, 2)),
+            error_m=spare.empty(most),
+            face_width_px=spare.empty(most, np.float32),
+            mask_code=spare.empty(most, np.int8),
+            at=spare.empty(most, np.int32),
+            place=spare.empty(most, np.int32),
         )
-        self.codes = {kind: np.empty(most, np.int8) for kind in KINDS}
-        self.scale = np.empty(most, np.float32)
+        self.codes = {kind: spare.empty(most, np.int8) for kind in KINDS}
+        self.scale = spare.empty(most, np.float32)
         self.count, self.stored = 0, 0  #: rows written of the passes, of the vault
         self.chunks: list[Chunk] = []
         self.names: list[str] = []
@@ -270,23 +270,23 @@ class _Gathering:
     def _passes(self) -> Passes:
         models = tuple(sorted(self.names))
         lut = np.array([*(models.index(name) for name in self.names), -1], np.int8)
-        for codes in self.codes.values():
-            _cut(codes, self.stored)
+        for kind, codes in self.codes.items():
+            self.codes[kind] = codes = _cut(codes, self.stored)
             if models != tuple(self.names):
                 codes[:] = lut[codes]
         columns = self.to._asdict()
-        place = columns.pop("place")
-        for column in columns.values():
-            _cut(column, self.count)
-        _cut(place, self.stored)
-        _cut(self.scale, self.stored)
-        vault = Vault(self.chunks, self.codes, models, self.scale, place)
+        place = _cut(columns.pop("place"), self.stored)
+        columns = {name: _cut(column, self.count) for name, column in columns.items()}
+        scale = _cut(self.scale, self.stored)
+        vault = Vault(self.chunks, self.codes, models, scale, place)
         return Passes(vault=vault, **columns)
 
 
-def _cut(column: np.ndarray, length: int) -> None:
-    """Give back the end of an array, where it lies."""
-    column.resize((length, *column.shape[1:]), refcheck=False)
+def _cut(column: np.ndarray, length: int) -> np.ndarray:
+    """Return an array without its end, which is given back if it is the array's own."""
+    if column.flags.owndata:
+        column.resize((length, *column.shape[1:]), refcheck=False)
+    return column[:length]
 
 
 def _micros(moment: datetime) -> int:

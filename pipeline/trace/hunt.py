@@ -27,7 +27,7 @@ from pipeline.trace.field import Field
 from pipeline.trace.joiners import joiners
 from pipeline.trace.passes import Footage, Passes
 from pipeline.trace.remembered import Remembered
-from pipeline.trace.rowmap import RowMap
+from pipeline.trace.rowmap import RowMap, RowSet
 from pipeline.trace.search import Evidence, Faces, templates_of
 from pipeline.trace.templates import Template
 from pipeline.trace.traffic import busy_of, rates, seen_of
@@ -92,7 +92,7 @@ class Hunt:
         self.against = Faces(passes, [])
         self.refused = np.empty(0, np.int64)
         # Of footage that is stored twice each pass is one candidate, not two.
-        self.taken = np.zeros(len(passes), dtype=bool)
+        self.taken = RowSet()
         self.taken[copied.known(passes)[0]] = True
         self.taken[copied.firsts(passes, self.sure)] = True
         self.taken[self.sure] = True
@@ -373,6 +373,7 @@ def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:
 
     field = passes.kept("field", lambda: Field(passes))
     copied.known(passes)
+    footage.index()
     return field, passes.kept("traffic", traffic)
 
 

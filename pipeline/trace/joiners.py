@@ -10,7 +10,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.clothing import Law
 from pipeline.trace.field import Field
 from pipeline.trace.reach import between
-from pipeline.trace.rowmap import RowMap
+from pipeline.trace.rowmap import RowMap, RowSet
 from pipeline.trace.search import Faces
 
 #: Passes whose clothing is looked at together, few at first and then more, and what a
@@ -21,7 +21,7 @@ _LOOKED, _LOOKED_MOST, _FACE_MOST = 250, 4000, 2.0
 def joiners(
     field: Field,
     face: Faces,
-    taken: np.ndarray,
+    taken: RowSet,
     walk: RowMap,
     lenders: np.ndarray,
 ) -> np.ndarray:
@@ -30,7 +30,7 @@ def joiners(
     Parameters
     ----------
     face : evidence of faces.
-    taken : bool [n], rows that are in a walk already, or in none by decision.
+    taken : rows that are in a walk already, or in none by decision.
     walk : the walk that a row is in.
     lenders : int64, rows of the sure sightings, ascending.
 
@@ -62,7 +62,7 @@ def joiners(
 def _of_stretch(
     field: Field,
     face: Faces,
-    taken: np.ndarray,
+    taken: RowSet,
     stretch: tuple[int, int, int],
     known: np.ndarray,
     law: Law,

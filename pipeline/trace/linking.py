@@ -16,6 +16,7 @@ from pipeline.trace import calibration
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.passes import Passes
+from pipeline.trace.rowmap import RowSet
 from pipeline.trace.search import FACE_LEAST, search, templates_of
 from pipeline.trace.walks import follow
 
@@ -140,7 +141,7 @@ def _walked(
     rows = np.searchsorted(field.passes.start, passes.start)
     while (wrong := field.passes.ids[rows] != passes.ids).any():
         rows = rows + wrong  # of several that begin at one moment
-    taken = np.zeros(len(field), dtype=bool)
+    taken = RowSet()
     if avoid is not None:
         taken[avoid] = True
     walks = follow(field, rows, taken)

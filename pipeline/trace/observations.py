@@ -23,7 +23,7 @@ from pipeline.settings import Settings
 from pipeline.store import reader
 from pipeline.store.ids import to_local_cm
 from pipeline.store.place import root_of
-from pipeline.trace import gather, haste, sieve
+from pipeline.trace import gather, haste, sieve, spare
 from pipeline.trace.columns import floats, lonlat, seconds
 from pipeline.trace.passes import Footage, Passes, empty_passes
 
@@ -120,7 +120,7 @@ class Scope:
         key = self._state()
         with _LOCK:
             if key not in _LAST:
-                _LAST.clear()  # before the next is read: never two in memory
+                forget()  # before the next is read: never two in memory
                 found = (
                     gather.passes(self, numbers, progress),
                     self._footage(numbers),
@@ -293,6 +293,7 @@ def forget() -> None:
     """Let go of what the last scope opened (observations are to be deleted)."""
     with _LOCK:
         _LAST.clear()
+        spare.wipe()
 
 
 def _registry(file: Path) -> Registry:

@@ -142,6 +142,10 @@ class Footage:
         order = np.argsort(self.part_key, kind="stable")
         return order, self.part_key[order]
 
+    def index(self) -> None:
+        """Put it in order by camera and by part, which else the first look does."""
+        _ = self.cameras, self._by_camera, self._by_part
+
     def of_cameras(self, numbers: np.ndarray) -> np.ndarray:
         """Rows int64 [k] of some cameras, camera by camera, in order."""
         order, known = self._by_camera

@@ -52,6 +52,16 @@ def between(field: Field, a: int, b: int, day: int) -> Reached:
     return kept[key]
 
 
+def ready(field: Field) -> None:
+    """Make what every trace asks of long stretches: cells, and compiled code."""
+    field.cells(_CELL_M)
+    none, edges = np.empty(0, np.int64), np.zeros(2)
+    stretches.busy(field.ground, none, none, edges)
+    stretches.passes(field.ground, none, none, edges)
+    for where in (field.first, field.middle, field.ground.record[:, :2]):
+        stretches.apart(edges, where, none)
+
+
 def _between(field: Field, a: int, b: int, day: int) -> Reached:
     low, high = field.of_day(day)
     if a >= 0:

@@ -44,6 +44,22 @@ class RowMap:
         self._count += int(_put(self._keys, self._values, rows, numbers))
 
 
+class RowSet:
+    """Some rows, looked at and marked as an array of bool would be."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._marks = RowMap()
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Tell which of some rows int64 [k] are in it, bool [k]."""
+        return self._marks.of(rows) > 0
+
+    def __setitem__(self, rows: np.ndarray, within: bool) -> None:
+        """Put some rows int64 [k] into it, or take them out."""
+        self._marks.put(rows, np.full(len(rows), int(within), np.int64))
+
+
 @numba.njit(cache=True, nogil=True)
 def _place(keys: np.ndarray, row: int) -> int:
     """Where a row is, or would be."""

@@ -19,6 +19,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.bounds import bounds
 from pipeline.trace.field import Field
 from pipeline.trace.followers import Gait, followers
+from pipeline.trace.rowmap import RowSet
 
 #: Half the time and radius within which passers-by are counted: how busy it is.
 _BUSY_SECONDS, _BUSY_METRES = 120.0, 150.0
@@ -51,13 +52,13 @@ class Walk:
     link: np.ndarray  #: float64 [k - 1], probability that two neighbours are one
 
 
-def follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> list[Walk]:
+def follow(field: Field, anchors: np.ndarray, taken: RowSet) -> list[Walk]:
     """Follow each anchor both ways; a pass is in one walk at most.
 
     Parameters
     ----------
     anchors : int64 [k], rows, the surest first.
-    taken : bool [n], rows that are in a walk already, or in none by decision; grows.
+    taken : rows that are in a walk already, or in none by decision; grows.
 
     Notes
     -----
@@ -90,7 +91,7 @@ class _Followed:
     walks: list[Walk]
 
 
-def _follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> _Followed:
+def _follow(field: Field, anchors: np.ndarray, taken: RowSet) -> _Followed:
     asked, fresh = [anchors], [anchors[~taken[anchors]]]
     anchors = fresh[0]
     taken[anchors] = True
@@ -124,7 +125,7 @@ def _follow(field: Field, anchors: np.ndarray, taken: np.ndarray) -> _Followed:
 
 
 def _next(
-    field: Field, walks: list[list[int]], ahead: bool, taken: np.ndarray
+    field: Field, walks: list[list[int]], ahead: bool, taken: RowSet
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The pass that goes on with each walk: (walk, row, probability), some walks.
 

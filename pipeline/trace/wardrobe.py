@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.trace import clothing
 from pipeline.trace.clothing import Law
+from pipeline.trace.columns import of_day
 from pipeline.trace.rowmap import RowMap
 
 #: Passes of a day that its law is measured on, at most.
@@ -136,7 +137,7 @@ class Wardrobe:
 
     def _of(self, day: int) -> tuple[int, Law] | None:
         if day not in self._laws:
-            low, high = np.searchsorted(self.day, [day, day + 1])
+            low, high = of_day(self.day, day)
             today = self.model[low:high]
             count = np.bincount(today[today >= 0], minlength=len(self._names))
             if not count.any():

@@ -12,6 +12,7 @@ from pipeline.trace import constants as c
 from pipeline.trace.field import Field
 from pipeline.trace.followers import Bounds, followers
 from pipeline.trace.observations import Scope
+from pipeline.trace.rowmap import RowSet
 from pipeline.trace.run import trace
 from pipeline.trace.stays import stays
 from pipeline.trace.walks import follow
@@ -32,7 +33,7 @@ def test_a_walk_is_followed_from_camera_to_camera(road, authorise):
     mine = along(road, one, road.numbers, 100, face=False)
     theirs = along(road, other, road.numbers, 112, face=False)
     passes = Scope(authorise(), road.settings, road.publish()).passes()
-    taken = np.zeros(len(passes), dtype=bool)
+    taken = RowSet()
     rows = [passes.row(mine[2]), passes.row(theirs[3])]
     walks = follow(Field(passes), np.array(rows), taken)
     assert passes.ids[walks[0].rows].tolist() == mine
