@@ -141,13 +141,29 @@ class Hunt:
             if np.isin(rows, met).mean() > 0.5:
                 continue
             one = self._weighed(self._suppose(rows, rows, strict=True))
-            met = np.concatenate([met, one.rows[one.found.posterior >= 0.5]])
+            met = np.concatenate([met, _likely(one)])
             held.append(one)
         held.sort(key=lambda one: -one.evidence)
         for k, one in enumerate(held[: c.PURSUED]):
             if one.evidence > held[0].evidence - _PURSUED:
-                held[k] = self._weighed(self._pursue(one))
+                his = self._pursued(one, held[:k])
+                found = self._suppose(one.sure, his) if len(his) else self._pursue(one)
+                held[k] = self._weighed(found)
         return held
+
+    def _pursued(self, one: _Supposition, others: list[_Supposition]) -> np.ndarray:
+        """Rows that lent their clothing to whom of others a person turns out to be.
+
+        None if he is none of them. To pursue one person twice would find the same.
+        """
+        own = self._walks_of(one.sure)
+        for other in others:
+            if other.weights[own, 2].max(initial=-np.inf) <= 0:
+                continue  # dressed otherwise, or nothing is known
+            again = self._suppose(one.sure, one.lenders)
+            if np.isin(_likely(again), _likely(other)).mean() > 0.5:
+                return other.lenders
+        return np.empty(0, np.int64)
 
     def _weighed(self, one: _Supposition) -> _Supposition:
         """Weigh by all faces of a person whether he is the patient."""
@@ -375,6 +391,11 @@ def prepare(passes: Passes, footage: Footage) -> tuple[Field, Any]:
     copied.known(passes)
     footage.index()
     return field, passes.kept("traffic", traffic)
+
+
+def _likely(one: _Supposition) -> np.ndarray:
+    """Rows that are more likely than not of the person supposed."""
+    return np.asarray(one.rows[one.found.posterior >= 0.5])
 
 
 def _together(llr: np.ndarray) -> float:
