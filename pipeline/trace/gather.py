@@ -284,9 +284,10 @@ class _Gathering:
 
 def _cut(column: np.ndarray, length: int) -> np.ndarray:
     """Return an array without its end, which is given back if it is the array's own."""
-    if column.flags.owndata:
-        column.resize((length, *column.shape[1:]), refcheck=False)
-    return column[:length]
+    if not column.flags.owndata:
+        return column[:length]
+    column.resize((length, *column.shape[1:]), refcheck=False)
+    return column
 
 
 def _micros(moment: datetime) -> int:

@@ -87,9 +87,12 @@ def same_person(
     owner = np.arange(n)
     for k in np.lexsort((other, one, -both[one, other])):
         a, b = int(owner[one[k]]), int(owner[other[k]])
-        if a == b or apart[np.ix_(members[a], members[b])].any():
+        if a == b or apart[a, b]:
             continue
         keep, gone = min(a, b), max(a, b)
+        # What one of a group cannot be, none of it can.
+        apart[keep] |= apart[gone]
+        apart[:, keep] |= apart[:, gone]
         members[keep] += members.pop(gone)
         owner[members[keep]] = keep
     known = {}

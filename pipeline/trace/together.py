@@ -73,15 +73,17 @@ def inferred(
         joint = np.unique(found.second[person == one])
         if len(joint) < 2:
             continue
+        own, own_at = _within(joint, ours, ours_at)
         theirs, theirs_at = _seconds(passes, people.rows.get(one, joint[:0]))
-        mine, his = ~np.isin(ours, theirs), ~np.isin(theirs, ours)
-        alone = np.concatenate([ours[mine], theirs[his]])
-        camera = np.concatenate([ours_at[mine], theirs_at[his]])
+        theirs, theirs_at = _within(joint, theirs, theirs_at)
+        mine, his = ~np.isin(own, theirs), ~np.isin(theirs, own)
+        alone = np.concatenate([own[mine], theirs[his]])
+        camera = np.concatenate([own_at[mine], theirs_at[his]])
         order = np.argsort(alone, kind="stable")
         alone, camera = alone[order], camera[order]
         kept = ~np.isin(alone, joint)
         alone, camera = alone[kept], camera[kept]
-        apart = np.setdiff1d(np.intersect1d(ours, theirs), joint)
+        apart = np.setdiff1d(np.intersect1d(own, theirs), joint)
         good = [
             alone[low:high]
             for low, high in _between(joint, alone)
@@ -90,6 +92,14 @@ def inferred(
         if good:
             result[one] = np.concatenate(good)
     return result
+
+
+def _within(
+    joint: np.ndarray, second: np.ndarray, camera: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds, in order, from the first joint one to the last, and their cameras."""
+    low, high = np.searchsorted(second, joint[[0, -1]])
+    return second[low : high + 1], camera[low : high + 1]
 
 
 def _between(joint: np.ndarray, alone: np.ndarray) -> list[tuple[int, int]]:
