@@ -10,11 +10,13 @@ from pipeline.evaluate import trace_figures as figures
 from pipeline.trace import calibration, clothing, observations, walks
 from pipeline.trace import constants as c
 from pipeline.trace.field import Field
+from pipeline.trace.finding import Seeds, prepared
 from pipeline.trace.followers import Bounds, followers
 from pipeline.trace.observations import Scope
 from pipeline.trace.rowmap import RowSet
 from pipeline.trace.run import trace
 from pipeline.trace.stays import stays
+from pipeline.trace.templates import Template
 from pipeline.trace.walks import follow
 
 
@@ -57,6 +59,30 @@ def test_a_twin_is_not_merged_after_one_rejection(road, authorise):
     path = {r["tracklet_id"] for r in found.sightings.to_pylist() if r["on_path"]}
     assert set(mine) <= path
     assert not path & set(his)
+
+
+def test_who_turns_out_to_be_a_person_pursued_is_not_pursued_again(road, authorise):
+    """Seen twice, with a face each time; and somebody else who is dressed otherwise."""
+    patient, other = road.person(), road.person()
+    early = along(road, patient, road.numbers[:3], 100)
+    late = along(road, patient, road.numbers[3:], 700)
+    his = along(road, other, road.numbers[3:], 900)
+    registry = road.publish()
+    scope = Scope(authorise(), road.settings, registry)
+    passes = scope.passes()
+    rows = {name: passes.rows(ids) for name, ids in
+            (("early", early), ("late", late), ("his", his))}  # fmt: skip
+    photo = Template("face", "mobilefacenet", patient.face.astype(np.float32))
+    seeds = Seeds([photo], frozenset(), "a photo")
+    hunt = prepared(passes, scope.footage(), seeds, road.settings)
+    hunt._grow(np.concatenate(list(rows.values())))
+    done = hunt._pursue(hunt._suppose(rows["early"], rows["early"]))
+    assert set(done.lenders) == {*rows["early"], *rows["late"]}
+    same = hunt._suppose(rows["late"], rows["late"])
+    assert set(hunt._pursued(same, [done])) == set(done.lenders)
+    assert not len(hunt._pursued(same, []))
+    different = hunt._suppose(rows["his"], rows["his"])
+    assert not len(hunt._pursued(different, [done]))
 
 
 def test_sets_of_views_say_more_than_one_but_are_bounded():
