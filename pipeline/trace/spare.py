@@ -1,9 +1,9 @@
 """Spare: memory at hand for a day's passes, in a process that waits for work.
 
-A virtual machine gives memory that nobody uses back to its host; to find it again takes
-two seconds a gigabyte, which whoever waits for a trace would wait for. So a worker finds
-it beforehand, as much as the busiest day that is stored takes, and uses it again for the
-next. A process that keeps none, or was forked, gets its memory as ever.
+A virtual machine gives memory that nobody uses back to its host; to find it again
+takes two seconds a gigabyte, which whoever waits for a trace would wait for. So a
+worker finds it beforehand, as much as the busiest day that is stored takes, and uses it
+again for the next. A process that keeps none, or was forked, gets its memory as ever.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ def keep(settings: Settings) -> int:
 
 def empty(shape: int | tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """Return an array as `numpy.empty` does, in the memory kept if there is room."""
-    kind = np.dtype(dtype)
+    kind, found = np.dtype(dtype), None
     with _LOCK:
-        found = _SPARE[0].empty(math.prod(np.atleast_1d(shape)), kind) if _SPARE else None
+        if _SPARE:
+            found = _SPARE[0].empty(math.prod(np.atleast_1d(shape).tolist()), kind)
     return np.empty(shape, kind) if found is None else found.reshape(shape)
 
 
