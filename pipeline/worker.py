@@ -132,12 +132,14 @@ class Worker:
     def _let_go(self, idle_s: float) -> None:
         """Let go of the observations in memory once no job has come for a while."""
         if self._opened is not None and time.monotonic() - self._opened >= idle_s:
-            from pipeline.trace import observations
+            from pipeline.trace import observations, spare
 
             while self._kept:
                 self._kept.pop().end()
             observations.forget()
             self._opened = None
+            if idle_s:  # there is time
+                spare.refill()
 
     def _look_after(self) -> None:
         """End processes that are kept although their order has ended."""
@@ -152,18 +154,16 @@ class Worker:
     def _valid(self, hand: Hand) -> bool:
         """Tell whether the order that a hand worked under is still in force."""
         assert hand.authorisation is not None
-        try:
+        with contextlib.suppress(NotAuthorisedError):
             orders.demand_valid(hand.authorisation, self.settings)
-        except NotAuthorisedError:
-            return False
-        return True
+            return True
+        return False
 
     def _put_down(self) -> None:
         """End all hands; jobs in work go back into the queue."""
         put_back = [hand.job for hand in self._hands if hand.job is not None]
-        for hand in self._hands:
-            hand.end()
-        self._hands.clear()
+        while self._hands:
+            self._hands.pop().end()
         if self._claimed is not None:
             put_back.append(self._claimed[0])
             self._claimed = None
@@ -227,7 +227,7 @@ class Worker:
 
     def _hand_for(self, authorisation: Authorisation) -> Hand:
         """Return a hand that worked under this order before, or a new one."""
-        from pipeline.trace import observations
+        from pipeline.trace import observations, spare
 
         opened = None if self.work is not None else observations.opened()
         for hand in list(self._kept):
@@ -239,6 +239,7 @@ class Worker:
                 self._kept.remove(hand)
                 break
         else:
+            spare.give_back()
             every = [*self._hands, *self._kept]
             hand = Hand(self.work or _trace, self.settings, opened, every)
         self._hands.append(hand)
@@ -395,11 +396,10 @@ def _trace(
 ) -> str:
     from pipeline.trace import run
 
-    tracklet = job.options.get("tracklet")
     return run.trace(
         authorisation,
         settings=settings,
-        tracklet=tracklet,
+        tracklet=job.options.get("tracklet"),
         progress=progress,
         alone=True,
     ).run

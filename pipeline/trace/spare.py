@@ -3,7 +3,9 @@
 A virtual machine gives memory that nobody uses back to its host; to find it again
 takes two seconds a gigabyte, which whoever waits for a trace would wait for. So a
 worker finds it beforehand, as much as the busiest day that is stored takes, and uses it
-again for the next. A process that keeps none, or was forked, gets its memory as ever.
+again for the next. What the processes forked of it will take it finds as well, and
+gives it back to the system right before each begins. A process that keeps none, or was
+forked, gets its memory as ever.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from pipeline.trace.search import SEOUL
 
 #: Bytes of a pass, with what is arranged: what `gather` and `arrangement` ask for.
 BYTES = 144
+#: Bytes of a pass that a process takes which traces among them, and how many such
+#: processes are provided for.
+HAND_BYTES, HANDS = 16, 10
 #: Share of the memory that is available that is kept at most.
 _SHARE = 0.25
 #: Arrays begin at a page.
@@ -34,18 +39,18 @@ _PAGE = mmap.PAGESIZE
 _LOCK = threading.Lock()
 #: Of this process, if it keeps any.
 _SPARE: list[_Spare] = []
+#: What forked processes will take, one piece each, and how large a piece is.
+_PIECES: list[mmap.mmap] = []
+_PIECE: list[int] = []
 
 
 class _Spare:
     """Memory, and who uses it."""
 
     def __init__(self, size: int) -> None:
-        self.memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            self.memory.madvise(mmap.MADV_HUGEPAGE)
+        self.memory = _found(size)
         self.used = 0  #: bytes
         self.lent: list[weakref.ref[np.ndarray]] = []
-        self.wipe()
 
     @property
     def in_use(self) -> bool:
@@ -72,8 +77,27 @@ def keep(settings: Settings) -> int:
     -------
     Bytes kept: a quarter of the memory that is available at most.
     """
-    wanted = BYTES * _busiest(settings)
-    return _keep(min(wanted, int(_SHARE * _available())))
+    passes, most = _busiest(settings), int(_SHARE * _available())
+    kept = _keep(min(BYTES * passes, most))
+    _PIECE[:] = [min(HAND_BYTES * passes, (most - kept) // max(HANDS, 1))]
+    refill()
+    return kept + sum(map(len, _PIECES))
+
+
+def refill() -> None:
+    """Find again what was given back, where any was kept."""
+    for size in _PIECE:
+        while len(_PIECES) < HANDS and size >= _PAGE:
+            piece = _found(size)
+            if hasattr(mmap, "MADV_DONTFORK"):
+                piece.madvise(mmap.MADV_DONTFORK)
+            _PIECES.append(piece)
+
+
+def give_back() -> None:
+    """Give the system what the process that is forked next will take."""
+    if _PIECES:
+        _PIECES.pop().close()
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
@@ -105,6 +129,15 @@ def _keep(size: int) -> int:
         return len(_SPARE[0].memory) if _SPARE else 0
 
 
+def _found(size: int) -> mmap.mmap:
+    """Return so much memory that the system has found, all zero."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    np.frombuffer(memory, np.uint8)[:] = 0
+    return memory
+
+
 def _available() -> int:
     """Bytes that the system could give to processes; 0 where it does not tell."""
     with contextlib.suppress(OSError):
@@ -125,4 +158,10 @@ def _busiest(settings: Settings) -> int:
     return max(days.values(), default=0)
 
 
-os.register_at_fork(after_in_child=_SPARE.clear)
+def _leave() -> None:
+    """Know nothing of it in a process that was forked."""
+    for kept in (_SPARE, _PIECE, _PIECES):
+        kept.clear()
+
+
+os.register_at_fork(after_in_child=_leave)

@@ -427,6 +427,29 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
         assert path["on_path"].to_pylist().count(True) == 2
 
 
+def test_memory_is_given_back_to_each_new_process_and_found_again(
+    first, authorise, monkeypatch
+):
+    from pipeline.casebook import galleries
+    from pipeline.trace import spare
+
+    book, told = get_settings(), []
+    monkeypatch.setattr(spare, "give_back", lambda: told.append("given back"))
+    monkeypatch.setattr(spare, "refill", lambda: told.append("found"))
+    worker = Worker(book, daily=False, side_by_side=1)
+    for permit in (authorise(), authorise(case="P-002")):
+        galleries.enrol_tracklet(permit, first, settings=book)
+        for _ in range(2):  # the second by the process that is kept
+            jobs.queue(permit, {}, settings=book)
+    assert worker.run(once=True).done == 4
+    assert told == ["given back"] * 2  # nothing is found while it ends
+    worker._opened = time.monotonic() - 10
+    worker._let_go(20)
+    assert told[2:] == []
+    worker._let_go(5)  # idle for long enough
+    assert told[2:] == ["found"]
+
+
 def test_a_trace_again_does_not_look_at_all_faces(first, authorise, monkeypatch):
     """The process that is kept for the order found what decides the first time."""
     from pipeline.casebook import galleries

@@ -20,7 +20,7 @@ SIZE = 1 << 20
 def _none_is_kept():
     yield
     observations.forget()
-    spare._SPARE.clear()
+    spare._leave()
 
 
 def lent(array: np.ndarray) -> bool:
@@ -70,9 +70,11 @@ def test_what_is_still_in_use_stays_as_it_is():
 
 def test_a_process_that_was_forked_takes_none_of_it():
     spare._keep(SIZE)
+    spare._PIECE.append(SIZE)
+    spare.refill()
     pid = os.fork()
     if not pid:
-        os._exit(int(bool(spare._SPARE)))
+        os._exit(int(bool(spare._SPARE or spare._PIECES or spare._PIECE)))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert spare._SPARE
 
@@ -88,14 +90,37 @@ def test_as_much_is_kept_as_the_busiest_day_takes(world, monkeypatch):
     assert spare._busiest(world.settings) == 8
     monkeypatch.setattr(spare, "_available", lambda: 1 << 30)
     monkeypatch.setattr(spare, "BYTES", 10_000)
-    assert spare.keep(world.settings) == 80_000
-    spare._SPARE.clear()
+    monkeypatch.setattr(spare, "HAND_BYTES", 1000)
+    assert spare.keep(world.settings) == 80_000 + spare.HANDS * 8000
+    spare._leave()
     monkeypatch.setattr(spare, "_available", lambda: 200_000)
-    assert spare.keep(world.settings) == 50_000  # a quarter
-    spare._SPARE.clear()
+    assert spare.keep(world.settings) == 50_000  # a quarter, nothing for processes
+    spare._leave()
     monkeypatch.setattr(spare, "_available", lambda: 0)  # the system does not tell
     assert spare.keep(world.settings) == 0
     assert not spare._SPARE
+    spare.give_back()  # as ever
+    spare.refill()
+    assert not spare._PIECES
+
+
+def test_a_piece_is_given_back_for_each_process_and_found_again_later(
+    world, monkeypatch
+):
+    monkeypatch.setattr(spare, "_busiest", lambda _: 1000)
+    monkeypatch.setattr(spare, "_available", lambda: 1 << 30)
+    spare.keep(world.settings)
+    assert len(spare._PIECES) == spare.HANDS
+    last = spare._PIECES[-1]
+    spare.give_back()
+    assert last.closed
+    for _ in range(2 * spare.HANDS):
+        spare.give_back()
+    assert not spare._PIECES
+    spare.refill()
+    assert [len(piece) for piece in spare._PIECES] == [
+        1000 * spare.HAND_BYTES
+    ] * spare.HANDS
 
 
 def test_what_is_read_into_it_is_the_same_and_leaves_nothing(road, authorise):
