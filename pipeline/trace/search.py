@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 
@@ -204,13 +205,19 @@ def scan(
 
     Parameters as there; what is known is not looked for again.
     """
-    fresh = [one for one in people if least_llr not in one._learnt.strong]
+    sought = [one for one in people if least_llr not in one._learnt.strong]
+    # Two cases may seek one person: what is learnt of him is learnt once.
+    fresh = list({id(one._learnt): one for one in sought}.values())
     if fresh:
         found = hits.deciding(
             fresh[0].passes, [one._views for one in fresh], least_llr, threads, progress
         )
-        for one, rows in zip(fresh, found, strict=True):
+
+        def weigh(one: Faces, rows: np.ndarray) -> None:
             one._learnt.strong[least_llr] = rows[one[rows] >= least_llr]
+
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            list(pool.map(weigh, fresh, found))
     if progress is not None:
         progress(1.0)
 

@@ -419,9 +419,10 @@ def test_faces_of_cases_that_wait_are_looked_for_together(
     monkeypatch.setattr(hits, "deciding", told)
     monkeypatch.setattr(finding, "forget_sought", forgotten)
     assert Worker(book, daily=False).run(once=True).done == 3
-    # Here, once for the first two, and for the third, which has another window.
-    assert looked == [(os.getpid(), 2), (os.getpid(), 1)]
-    assert foreseen == [1, 1]  # the first two sought the same person
+    # Here, once for the first two, who seek the same person, and for the third, which
+    # has another window.
+    assert looked == [(os.getpid(), 1), (os.getpid(), 1)]
+    assert foreseen == [1, 1]
     for permit in permits:
         path = results.read(permit, "sighting", settings=book)
         assert path["on_path"].to_pylist().count(True) == 2
