@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-#: Times that a look at memory takes, between two looks at least.
-_LOOKS_APART = 20
+#: Seconds between two looks at the memory of this process, and of all.
+_LOOK_S, _LOOK_ALL_S = 0.002, 0.05
 
 
 def hardware() -> dict[str, Any]:
@@ -52,15 +52,22 @@ class PeakMemory:
 
     Parameters
     ----------
-    of : a process, with those it starts: all of theirs, what they share once; default:
-        this process, without what it starts.
+    everybody : of all processes of the machine, what they share once; default: of this
+        process, without what it starts.
+
+    Notes
+    -----
+    The system counts what all have by itself. Asked for what one process and its
+    children have, it would walk through all their pages: with eleven of them that
+    slowed what was measured by an eighth, four looks a second.
     """
 
-    def __init__(self, of: int | None = None) -> None:
-        self._of, self._every_s = of, 0.002 if of is None else 0.25
+    def __init__(self, *, everybody: bool = False) -> None:
+        self._look = all_anonymous_bytes if everybody else anonymous_bytes
+        self._every_s = _LOOK_ALL_S if everybody else _LOOK_S
 
     def __enter__(self) -> PeakMemory:
-        self._begin = self._most = 0 if self._of else anonymous_bytes()
+        self._begin = self._most = self._look()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -76,25 +83,18 @@ class PeakMemory:
         return self._most - self._begin
 
     def _watch(self) -> None:
-        pause = self._every_s
-        while not self._stop.wait(pause):
-            begun = time.perf_counter()
-            now = shared_once(self._of) if self._of else anonymous_bytes()
-            self._most = max(self._most, now)
-            # The system walks through gigabytes for it: what is measured goes on.
-            spent = time.perf_counter() - begun
-            pause = max(self._every_s, _LOOKS_APART * spent)
+        while not self._stop.wait(self._every_s):
+            self._most = max(self._most, self._look())
 
 
 def anonymous_bytes() -> int:
     """Memory of this process that is not a file's, bytes (0 where unknown)."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("RssAnon"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
+    return _told("/proc/self/status", "RssAnon")
+
+
+def all_anonymous_bytes() -> int:
+    """Memory of all processes that is not a file's, bytes (0 where unknown)."""
+    return _told("/proc/meminfo", "AnonPages")
 
 
 def read_rate(paths: list[Path], size: int) -> float:
@@ -118,19 +118,12 @@ def forget(folder: Path) -> None:
             os.close(descriptor)
 
 
-def shared_once(process: int) -> int:
-    """Anonymous memory of a process and of its children, bytes; shared pages once."""
-    total = 0
+def _told(file: str, name: str) -> int:
+    """A figure of the system's, told in kB."""
     try:
-        listed = Path(f"/proc/{process}/task/{process}/children").read_text()
+        for line in Path(file).read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) * 1024
     except OSError:
-        listed = ""
-    for one in (process, *map(int, listed.split())):
-        try:
-            told = Path(f"/proc/{one}/smaps_rollup").read_text()
-        except OSError:  # it has ended
-            continue
-        for line in told.splitlines():
-            if line.startswith("Pss_Anon"):
-                total += int(line.split()[1]) * 1024
-    return total
+        pass
+    return 0

@@ -79,11 +79,10 @@ def measure(
         ready, aside = context.Event(), context.Value("d", 0.0)
         worker = context.Process(target=_work, args=(own, ready, aside))
         spent_before, begun = _processor_seconds(), time.perf_counter()
-        worker.start()
-        ready.wait()
-        rehearsed = time.perf_counter() - begun
-        assert worker.pid is not None
-        with machine.PeakMemory(worker.pid) as most:
+        with machine.PeakMemory(everybody=True) as most:
+            worker.start()
+            ready.wait()
+            rehearsed = time.perf_counter() - begun
             seconds, done = _traced(orders, photos, own)
             again = _retraced(orders, own)
         worker.terminate()
@@ -126,7 +125,7 @@ def measure(
         "seconds_to_simulate": spent,
         "peak_memory_bytes": most.bytes,
         "note": "by a worker, from photographs and orders to stored results; memory is "
-        "anonymous, of the worker and its processes, what they share counted once",
+        "anonymous, of all processes above what it was before the worker began",
     }
 
 
