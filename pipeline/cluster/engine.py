@@ -35,6 +35,10 @@ _STARTS = 3
 _CONNECT_S = 10.0
 #: Seconds a task has to end after it was told to stop.
 _PATIENCE_S = 20.0
+#: Seconds in which a task that is about to end may do so before it is interrupted: of
+#: one that ends in that very moment Ray may lose track, and abort this process with it
+#: (the race that Ray's pull request 54798 tells of; seen once with Ray 2.60).
+_ENDING_S = 0.5
 
 
 class ClusterError(DongseonError):
@@ -108,8 +112,10 @@ class Engine:
         """Interrupt what runs; each task ends at the part it has in work."""
         if not references:
             return
-        ray = self._ray
-        for reference in references:
+        ray, rest = self._ray, references
+        with contextlib.suppress(ray.exceptions.RayError, KeyboardInterrupt):
+            _, rest = ray.wait(rest, num_returns=len(rest), timeout=_ENDING_S)
+        for reference in rest:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.cancel(reference, force=False)
         with contextlib.suppress(ray.exceptions.RayError, KeyboardInterrupt):
