@@ -59,7 +59,7 @@ class PeakMemory:
     -----
     The system counts what all have by itself. Asked for what one process and its
     children have, it would walk through all their pages: with eleven of them that
-    slowed what was measured by an eighth, four looks a second.
+    slowed what was measured by an eighth, at a twentieth of the time spent looking.
     """
 
     def __init__(self, *, everybody: bool = False) -> None:

@@ -157,12 +157,13 @@ class Hunt:
         None if he is none of them. To pursue one person twice would find the same.
         """
         own = self._walks_of(one.sure)
-        for other in others:
-            if other.weights[own, 2].max(initial=-np.inf) <= 0:
-                continue  # dressed otherwise, or nothing is known
-            again = self._suppose(one.sure, one.lenders)
-            if np.isin(_likely(again), _likely(other)).mean() > 0.5:
-                return other.lenders
+        # Not of those who are dressed otherwise, or of whom nothing is known.
+        alike = [o for o in others if o.weights[own, 2].max(initial=-np.inf) > 0]
+        if alike:
+            likely = _likely(self._suppose(one.sure, one.lenders))
+            for other in alike:
+                if np.isin(likely, _likely(other)).mean() > 0.5:
+                    return other.lenders
         return np.empty(0, np.int64)
 
     def _weighed(self, one: _Supposition) -> _Supposition:

@@ -27,7 +27,8 @@ from pipeline.store import compact, log
 from pipeline.store.place import root_of
 from pipeline.trace.search import SEOUL
 
-#: Bytes of a pass, with what is arranged: what `gather` and `arrangement` ask for.
+#: Bytes of a pass, with what is arranged: the 123 that `gather` and `arrangement` ask
+#: for, and a sixth more, since orders cover more than a day's hours.
 BYTES = 144
 #: Bytes of a pass that a process takes which traces among them, and how many such
 #: processes are provided for.
@@ -58,6 +59,8 @@ class _Spare:
 
     def wipe(self) -> None:
         np.frombuffer(self.memory, np.uint8)[:] = 0
+        self.used = 0
+        self.lent.clear()
 
     def empty(self, count: int, dtype: np.dtype[Any]) -> np.ndarray | None:
         begin = -(-self.used // _PAGE) * _PAGE
@@ -79,7 +82,7 @@ def keep(settings: Settings) -> int:
     """
     passes, most = _busiest(settings), int(_SHARE * _available())
     kept = _keep(min(BYTES * passes, most))
-    _PIECE[:] = [min(HAND_BYTES * passes, (most - kept) // max(HANDS, 1))]
+    _PIECE[:] = [min(HAND_BYTES * passes, (most - kept) // HANDS)]
     refill()
     return kept + sum(map(len, _PIECES))
 
@@ -118,8 +121,6 @@ def wipe() -> None:
             _SPARE.clear()  # it goes with its last user
             return
         _SPARE[0].wipe()
-        _SPARE[0].used = 0
-        _SPARE[0].lent.clear()
 
 
 def _keep(size: int) -> int:
@@ -152,9 +153,9 @@ def _busiest(settings: Settings) -> int:
     """Tracklets of the busiest day in Seoul that is stored."""
     root, days = root_of(settings), dict[Any, int]()
     for hour in compact.all_hours(root):
-        best = log.winners(log.every_row(root, hour))
+        here = pc.sum(log.visible(root, [hour])["tracklets"]).as_py() or 0
         day = hour.astimezone(SEOUL).date()
-        days[day] = days.get(day, 0) + (pc.sum(best["tracklets"]).as_py() or 0)
+        days[day] = days.get(day, 0) + here
     return max(days.values(), default=0)
 
 

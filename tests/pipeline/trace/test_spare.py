@@ -14,6 +14,10 @@ from pipeline.trace.observations import Scope
 from pipeline.trace.spare import BYTES
 
 SIZE = 1 << 20
+COLUMNS = (
+    "ids", "camera_no", "start", "end", "first", "last", "error_m", "face_width_px",
+    "mask_code", "at",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -126,17 +130,16 @@ def test_a_piece_is_given_back_for_each_process_and_found_again_later(
 def test_what_is_read_into_it_is_the_same_and_leaves_nothing(road, authorise):
     registry, order = road.publish(), authorise()
 
-    def read() -> tuple[Scope, Field]:
-        scope = Scope(order, road.settings, registry)
-        return scope, Field(scope.passes())
+    def read() -> Field:
+        return Field(Scope(order, road.settings, registry).passes())
 
-    _, plain = read()
+    plain = read()
     expected = {name: np.copy(getattr(plain.passes, name)) for name in COLUMNS}
     records = np.copy(plain.ground.whole)
     del plain
     observations.forget()
     assert spare._keep(64 * BYTES + 40 * mmap.PAGESIZE) > 0
-    _, field = read()
+    field = read()
     for name, values in expected.items():
         column = getattr(field.passes, name)
         np.testing.assert_array_equal(column, values, err_msg=name)
@@ -145,12 +148,6 @@ def test_what_is_read_into_it_is_the_same_and_leaves_nothing(road, authorise):
     np.testing.assert_array_equal(field.ground.whole, records)
     memory = np.frombuffer(spare._SPARE[0].memory, np.uint8)
     assert memory.any()
-    del field, column, _
+    del field, column
     observations.forget()  # what is deleted must not stay in memory
     assert not memory.any()
-
-
-COLUMNS = (
-    "ids", "camera_no", "start", "end", "first", "last", "error_m", "face_width_px",
-    "mask_code", "at",
-)  # fmt: skip
